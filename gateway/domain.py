@@ -1,0 +1,177 @@
+"""The vocabulary of the gateway: small immutable types that every layer shares, and no behaviour beyond their own meaning.
+
+Names are those of ``ARCHITECTURE.md``. Times are ``int`` nanoseconds since the Unix epoch where a field ends in ``_ns``, money is ``int``
+micro-USD where it ends in ``_microusd``, digests are lower-case hexadecimal SHA-256 where it ends in ``_sha256``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+"""A decoded JSON object."""
+
+
+class Hook(StrEnum):
+    """A place on the path of an intent where Rego is asked for a verdict."""
+
+    INTENT = "intent"
+    ANSWER = "answer"
+
+
+class Destination(StrEnum):
+    """Where content can go. A verdict's ``reveal`` grants categories to each of these separately."""
+
+    MODEL = "model"
+    CALLER = "caller"
+    RECORD = "record"
+    PERSON = "person"
+
+
+class Origin(StrEnum):
+    """Who brought a value into an intent."""
+
+    CALLER = "caller"
+    MODEL = "model"
+    TOOL = "tool"
+
+
+class State(StrEnum):
+    """The states of an intent. All but ``received`` and ``running`` are final."""
+
+    RECEIVED = "received"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INDETERMINATE = "indeterminate"
+
+
+class StreamMode(StrEnum):
+    """How a streamed answer leaves: chunk by chunk as it comes, or after the whole was judged."""
+
+    PASS = "pass"  # noqa: S105 - the name of a mode
+    BUFFERED = "buffered"
+
+
+SECRET = "SECRET"  # noqa: S105 - the name of a category
+"""The category of credentials. It is never granted to any destination and never reversible."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Who is calling, as the key says."""
+
+    id: str
+    kind: str
+    tenant: str
+    teams: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """The routes that the key may use; ``("*",)`` is all of them."""
+
+
+class Finding(NamedTuple):
+    """A sensitive value in a text: ``text[start:end]``, offsets in code points."""
+
+    category: str
+    start: int
+    end: int
+
+
+class FindingCount(NamedTuple):
+    """What policy and records learn of findings: how many, of what, where; never the value.
+
+    ``where`` is a path without keys chosen by the caller, such as ``messages[2].content`` or ``metadata``.
+    """
+
+    category: str
+    count: int
+    where: str
+    origin: Origin
+
+
+class Unscanned(NamedTuple):
+    """Content that nobody could scan: ``kind`` is ``image``, ``audio``, ``file`` or ``tokens``."""
+
+    where: str
+    kind: str
+
+
+class Reason(NamedTuple):
+    """Why a decision fell as it did: the rule's name and a sentence for the caller."""
+
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligations:
+    """What a verdict demands besides its outcome. The defaults are the strictest."""
+
+    reveal: Mapping[Destination, frozenset[str]] = field(default_factory=dict)
+    """Categories granted to each destination; ``"*"`` grants all but ``SECRET``. What is not granted is redacted."""
+    allow_unscanned: bool = False
+    routes: tuple[str, ...] | None = None
+    """The routes that may serve this intent; ``None`` leaves the choice as it is."""
+    max_tokens: int | None = None
+    retention_days: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def reveals(self, destination: Destination, category: str) -> bool:
+        """Whether a value of ``category`` may be shown to ``destination``."""
+        granted = self.reveal.get(destination)
+        return granted is not None and category != SECRET and (category in granted or "*" in granted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What Rego said, strictly parsed: ``outcome`` is ``allow``, ``deny`` or ``escalate``."""
+
+    outcome: str
+    reasons: tuple[Reason, ...] = ()
+    obligations: Obligations = field(default_factory=Obligations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A verdict with what it takes to explain and replay it."""
+
+    hook: Hook
+    verdict: Verdict
+    revision: str
+    """Revision of the policy bundle: SHA-256 over its files."""
+    input: bytes
+    """The projected input that was evaluated, as JSON."""
+    memoised: bool
+    duration_ns: int
+
+
+class Usage(NamedTuple):
+    """Tokens of one attempt; ``estimated`` where the provider did not say and the gateway counted."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of a target, as it stands on the record."""
+
+    target: str
+    model: str
+    started_ns: int
+    ended_ns: int
+    first_token_ns: int | None = None
+    status: int | None = None
+    """HTTP status of the upstream; ``None`` where none came."""
+    usage: Usage | None = None
+    cost_microusd: int | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    """The code of the error that ended the attempt, such as ``upstream.timeout``; never the upstream's own words."""
