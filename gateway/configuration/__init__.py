@@ -1,0 +1,12 @@
+"""How ``config.yaml`` becomes frozen objects.
+
+``gateway.settings`` is the face of it. The steps, in order:
+
+- ``source``: YAML to plain values, each with the line that it stands on.
+- ``models``: the shape of the file, every key with its default and its help.
+- ``shape``: plain values to models; every unknown key, wrong type and missing key at once.
+- ``secret``: references (``env:NAME``, ``file:PATH``) to values that never show themselves.
+- ``references``: what one part says of another or of the world outside: secrets, environment, targets of routes.
+- ``compiled``: what the rest of the gateway sees; ``compiling`` makes it.
+- ``problems``: what can be wrong, each with file and line.
+"""

@@ -1,0 +1,165 @@
+"""What the rest of the gateway sees of the config: frozen, resolved, with nothing left to look up while a request runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.configuration.models import LogsShape as Logs
+from gateway.configuration.models import RedactionOptions, ServerLimits, TargetLimits
+from gateway.configuration.models import TracesShape as Traces
+from gateway.configuration.secret import Secret
+
+__all__ = [
+    "Keys",
+    "LeftOut",
+    "Listen",
+    "Logs",
+    "Policy",
+    "Price",
+    "Records",
+    "Redaction",
+    "RedactionOptions",
+    "Route",
+    "Server",
+    "ServerLimits",
+    "Settings",
+    "Target",
+    "TargetLimits",
+    "Telemetry",
+    "Tenant",
+    "Traces",
+]
+
+
+class Listen(NamedTuple):
+    """An address to listen on. An IPv6 host stands without brackets."""
+
+    host: str
+    port: int
+
+
+class LeftOut(NamedTuple):
+    """A part of the config that is not in use: ``targets.openai``, because an environment variable is not set."""
+
+    where: str
+    why: str
+
+
+class Price(NamedTuple):
+    """US dollars per million tokens, which is micro-USD per token."""
+
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where the gateway listens, and what it takes."""
+
+    listen: Listen
+    limits: ServerLimits
+    shutdown_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The gateway's own secrets."""
+
+    api_key_hash: Secret
+    record_signing: Secret
+    """``reveal()`` gives the 32 bytes of an Ed25519 seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """An organisation whose data no other tenant sees."""
+
+    name: str
+    placeholder_key: Secret
+    redaction: RedactionOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A server that speaks OpenAI's API, and the model to ask it for."""
+
+    name: str
+    base_url: str
+    """Without a slash at its end."""
+    model: str
+    api_key: Secret | None
+    limits: TargetLimits
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A name that callers use as ``model``."""
+
+    name: str
+    target: Target
+    aliases: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Where the Rego is, and how it is reloaded and remembered."""
+
+    path: Path
+    reload_s: float
+    trial_s: float
+    memo_entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """How findings are made, for all tenants."""
+
+    memo_entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """How records are kept."""
+
+    durability: str
+    """``power`` or ``process``."""
+    heads: Path
+    retention_days: int
+    gather_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Traces and logs."""
+
+    traces: Traces
+    logs: Logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole config. Paths are absolute or relative to the working directory, already joined to the config file's folder."""
+
+    path: Path
+    digest: str
+    """SHA-256 over the bytes of the file: the config's version on records. Secrets are no part of it, only references are."""
+    server: Server
+    keys: Keys
+    database: Path
+    tenants: Mapping[str, Tenant]
+    targets: Mapping[str, Target]
+    routes: Mapping[str, Route]
+    routes_by_name: Mapping[str, Route]
+    """Routes by their name and by each of their aliases."""
+    policy: Policy
+    redaction: Redaction
+    records: Records
+    telemetry: Telemetry
+    left_out: tuple[LeftOut, ...]
+    """Optional targets, and the routes to them, that are not in use here."""

@@ -1,0 +1,95 @@
+"""Settings: ``config.yaml``, compiled once at start. A request sees only what ``load`` returns.
+
+``gateway.configuration`` has the steps; this module is all that the rest of the gateway needs of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.configuration.compiled import (
+    Keys,
+    LeftOut,
+    Listen,
+    Logs,
+    Policy,
+    Price,
+    Records,
+    Redaction,
+    RedactionOptions,
+    Route,
+    Server,
+    ServerLimits,
+    Settings,
+    Target,
+    TargetLimits,
+    Telemetry,
+    Tenant,
+    Traces,
+)
+from gateway.configuration.compiling import compile_settings
+from gateway.configuration.problems import Problem, SettingsError
+from gateway.configuration.references import SecretReference, resolve_all, secret_references
+from gateway.configuration.secret import Secret
+from gateway.configuration.shape import check
+from gateway.configuration.source import Document
+
+__all__ = [
+    "Keys",
+    "LeftOut",
+    "Listen",
+    "Logs",
+    "Policy",
+    "Price",
+    "Problem",
+    "Records",
+    "Redaction",
+    "RedactionOptions",
+    "Route",
+    "Secret",
+    "SecretReference",
+    "Server",
+    "ServerLimits",
+    "Settings",
+    "SettingsError",
+    "Target",
+    "TargetLimits",
+    "Telemetry",
+    "Tenant",
+    "Traces",
+    "load",
+    "secrets_of",
+]
+
+
+def load(path: str | os.PathLike[str], env: Mapping[str, str] | None = None) -> Settings:
+    """Read, check and compile the config at ``path``.
+
+    Args:
+        path: The config file. References and paths in it are relative to its folder.
+        env: Where ``env:NAME`` is looked up; the process's environment by default.
+
+    Raises:
+        SettingsError: with every problem at once.
+    """
+    document = Document(Path(path))
+    shape = check(document)
+    resolved = resolve_all(document, os.environ if env is None else env)
+    if shape is None or document.problems:
+        raise SettingsError(document.problems)
+    return compile_settings(document, shape, resolved)
+
+
+def secrets_of(path: str | os.PathLike[str]) -> tuple[SecretReference, ...]:
+    """Every reference to a secret in the config at ``path``, whether or not it leads to one yet.
+
+    Raises:
+        SettingsError: the file itself is wrong. What only the missing secrets make wrong is not looked at.
+    """
+    document = Document(Path(path))
+    check(document)
+    if document.problems:
+        raise SettingsError(document.problems)
+    return tuple(secret_references(document))
