@@ -1,0 +1,224 @@
+"""The one place where names of spans and attributes stand, and the attributes of each kind of span.
+
+``gen_ai.*``, ``server.*``, ``http.*`` and ``error.type`` are those of the OpenTelemetry semantic conventions v1.41 (GenAI spans: "Inference").
+They are literals because the installed constants are marked deprecated. What the conventions have no name for is ours, under ``gateway.``.
+
+Values are ids, names of the configuration, codes and numbers. Content appears only in what ``content_attributes`` gives, and only if the
+configuration asks for it; stop sequences, for one, are content and never recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from gateway.domain import Attempt, Decision, FindingCount
+from gateway.infrastructure.telemetry.spans import AttributeValue
+
+ROOT_CHAT: Final = "POST /v1/chat/completions"
+"""The root span of a chat call, as the HTTP conventions name a server's span: method and route."""
+
+IDENTIFY: Final = "gateway.identify"
+ADMIT: Final = "gateway.admit"
+OPEN: Final = "gateway.open"
+RESOLVE: Final = "gateway.resolve"
+INSPECT: Final = "gateway.inspect"
+DECIDE: Final = "gateway.decide"
+ASSEMBLE: Final = "gateway.assemble"
+SCREEN: Final = "gateway.screen"
+CLOSE: Final = "gateway.close"
+
+ERROR_TYPE: Final = "error.type"
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
+
+INTENT_ID: Final = "gateway.intent.id"
+INTENT_STATE: Final = "gateway.intent.state"
+INTENT_STREAM_MODE: Final = "gateway.intent.stream_mode"
+INTENT_TENANT: Final = "gateway.tenant"
+INTENT_SUBJECT: Final = "gateway.subject"
+INTENT_ROUTE: Final = "gateway.route"
+INTENT_SURFACE: Final = "gateway.surface"
+TARGET: Final = "gateway.target"
+COST_MICROUSD: Final = "gateway.cost_microusd"
+USAGE_ESTIMATED: Final = "gateway.usage_estimated"
+CONFIG_REVISION: Final = "gateway.config.revision"
+POLICY_HOOK: Final = "gateway.policy.hook"
+POLICY_OUTCOME: Final = "gateway.policy.outcome"
+POLICY_REVISION: Final = "gateway.policy.revision"
+POLICY_RULES: Final = "gateway.policy.rules"
+POLICY_MEMOISED: Final = "gateway.policy.memoised"
+FINDINGS: Final = "gateway.findings"
+FINDING_CATEGORIES: Final = "gateway.finding_categories"
+CONTENT_TRUNCATED: Final = "gateway.content_truncated"
+
+CHAT: Final = "chat"
+"""``gen_ai.operation.name`` of a chat call."""
+OPENAI: Final = "openai"
+"""``gen_ai.provider.name``: by the conventions the flavour of the API, which may be served by anybody."""
+
+CONTENT_LIMIT: Final = 16_384
+"""Characters of content per attribute, so that what waits for a dead collector stays small."""
+_NAME_LIMIT = 128
+"""Characters of a name that an upstream chose."""
+_ERROR_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+# The request's parameters that the conventions name, with the types that they may have. A bool is no number here.
+_REQUEST_NUMBERS: Final = (
+    ("max_tokens", "gen_ai.request.max_tokens"),
+    ("max_completion_tokens", "gen_ai.request.max_tokens"),
+    ("temperature", "gen_ai.request.temperature"),
+    ("top_p", "gen_ai.request.top_p"),
+    ("frequency_penalty", "gen_ai.request.frequency_penalty"),
+    ("presence_penalty", "gen_ai.request.presence_penalty"),
+    ("seed", "gen_ai.request.seed"),
+    ("n", "gen_ai.request.choice.count"),
+)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def error_code(error: str) -> str:
+    """``error`` if it has the form of a code, else ``unknown``: an exception's message, which may quote content, never becomes a status."""
+    return error if _ERROR_CODE.fullmatch(error) else "unknown"
+
+
+class IntentFacts(NamedTuple):
+    """What the root span tells of an intent; what is not known yet stays ``None``."""
+
+    intent_id: str | None = None
+    tenant: str | None = None
+    subject: str | None = None
+    route: str | None = None
+    surface: str = "chat"
+    state: str | None = None
+    stream_mode: str | None = None
+    status: int | None = None
+    """The HTTP status that the caller got."""
+    target: str | None = None
+    cost_microusd: int | None = None
+    policy_revision: str | None = None
+    config_revision: str | None = None
+
+
+def root_attributes(facts: IntentFacts) -> dict[str, AttributeValue]:
+    """The attributes of the SERVER span of a chat call."""
+    return {
+        HTTP_REQUEST_METHOD: "POST",
+        HTTP_ROUTE: "/v1/chat/completions",
+        HTTP_RESPONSE_STATUS_CODE: facts.status,
+        INTENT_ID: facts.intent_id,
+        INTENT_TENANT: facts.tenant,
+        INTENT_SUBJECT: facts.subject,
+        INTENT_ROUTE: facts.route,
+        INTENT_SURFACE: facts.surface,
+        INTENT_STATE: facts.state,
+        INTENT_STREAM_MODE: facts.stream_mode,
+        TARGET: facts.target,
+        COST_MICROUSD: facts.cost_microusd,
+        POLICY_REVISION: facts.policy_revision,
+        CONFIG_REVISION: facts.config_revision,
+    }
+
+
+def decision_attributes(decision: Decision) -> dict[str, AttributeValue]:
+    """The attributes of a ``gateway.decide`` or ``gateway.screen`` span."""
+    verdict = decision.verdict
+    return {
+        POLICY_HOOK: decision.hook.value,
+        POLICY_OUTCOME: verdict.outcome,
+        POLICY_REVISION: decision.revision,
+        POLICY_MEMOISED: decision.memoised,
+        POLICY_RULES: [reason.rule for reason in verdict.reasons] or None,
+    }
+
+
+def findings_attributes(findings: Iterable[FindingCount]) -> dict[str, AttributeValue]:
+    """The attributes of a ``gateway.inspect`` span: how many values were found, of which categories."""
+    total = 0
+    categories: set[str] = set()
+    for finding in findings:
+        total += finding.count
+        categories.add(finding.category)
+    return {FINDINGS: total, FINDING_CATEGORIES: sorted(categories) or None}
+
+
+class ChatSpan:
+    """The CLIENT span of calls to one target; made once per target when the configuration compiles."""
+
+    __slots__ = ("_fixed", "name")
+
+    def __init__(self, target: str, model: str, base_url: str) -> None:
+        self.name = f"{CHAT} {model}"
+        """The span's name: operation and model, as the conventions want it."""
+        parts = urlsplit(base_url)
+        self._fixed: dict[str, AttributeValue] = {
+            OPERATION_NAME: CHAT,
+            PROVIDER_NAME: OPENAI,
+            REQUEST_MODEL: model,
+            SERVER_ADDRESS: parts.hostname,
+            SERVER_PORT: parts.port or _DEFAULT_PORTS.get(parts.scheme),
+            TARGET: target,
+        }
+
+    def attributes(
+        self,
+        params: Mapping[str, Any],
+        attempt: Attempt,
+        response_id: str | None = None,
+        response_model: str | None = None,
+        content: Mapping[str, AttributeValue] | None = None,
+    ) -> dict[str, AttributeValue]:
+        """The span's attributes.
+
+        Args:
+            params: The request as sent; only its numbers and ``stream`` are read.
+            attempt: How the call went.
+            response_id: The answer's ``id``, screened like everything that a model brings.
+            response_model: The answer's ``model``, screened too.
+            content: From ``content.content_attributes``; ``None`` unless the configuration asks for content.
+        """
+        attributes = self._fixed.copy()
+        for name, attribute in _REQUEST_NUMBERS:
+            value = params.get(name)
+            if type(value) is int or type(value) is float:
+                attributes[attribute] = value
+        if params.get("stream") is True:
+            attributes[REQUEST_STREAM] = True
+        _answer(attributes, attempt)
+        if response_id is not None:
+            attributes[RESPONSE_ID] = response_id[:_NAME_LIMIT]
+        if response_model is not None:
+            attributes[RESPONSE_MODEL] = response_model[:_NAME_LIMIT]
+        if content is not None:
+            attributes.update(content)
+        return attributes
+
+
+def _answer(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
+    if attempt.finish_reason is not None:
+        attributes[RESPONSE_FINISH_REASONS] = (attempt.finish_reason[:_NAME_LIMIT],)
+    if attempt.first_token_ns is not None:
+        attributes[RESPONSE_TIME_TO_FIRST_CHUNK] = (attempt.first_token_ns - attempt.started_ns) / 1e9
+    if attempt.usage is not None:
+        attributes[USAGE_INPUT_TOKENS] = attempt.usage.input_tokens
+        attributes[USAGE_OUTPUT_TOKENS] = attempt.usage.output_tokens
+        attributes[USAGE_ESTIMATED] = attempt.usage.estimated
+    attributes[COST_MICROUSD] = attempt.cost_microusd
+    attributes[HTTP_RESPONSE_STATUS_CODE] = attempt.status
