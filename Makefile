@@ -1,0 +1,75 @@
+# Needs Python 3.11 and make, nothing else. Every target sets up what it needs, once.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check chaos bench bench-redaction lock format clean setup setup-clients
+SHELL := /bin/bash -euo pipefail
+PYTHON ?= python3.11
+PYTEST_ARGS ?=
+
+VENV := .venv
+CLIENTS := .venv-clients
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+SETUP_CLIENTS := $(CLIENTS)/.installed
+# A service that is found on PATH is used as if its variable were set.
+OPA := $(or $(OPA_BIN),$(shell command -v opa 2>/dev/null))
+
+help: ## What there is to run
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
+
+$(SETUP): requirements/dev.txt requirements/uv.txt tests/setup
+	@PYTHON="$(PYTHON)" tests/setup $(VENV) requirements/dev.txt --gateway
+
+$(SETUP_CLIENTS): requirements/clients.txt requirements/uv.txt tests/setup
+	@PYTHON="$(PYTHON)" tests/setup $(CLIENTS) requirements/clients.txt
+
+setup: $(SETUP) ## Install the gateway and its tools into .venv, from the lock
+setup-clients: $(SETUP_CLIENTS) ## Install the official client into .venv-clients, from its own lock
+
+demo: setup setup-clients ## The governed call from end to end, and whether all went as told
+	$(CLIENTS)/bin/python demo/demo.py
+
+run: setup ## Serve config.yaml with the simulated provider until Ctrl-C
+	demo/run.sh
+
+test: setup setup-clients ## Unit, property, integration and end-to-end tests
+	$(BIN)/pytest tests --ignore=tests/chaos --ignore=tests/benchmarks --ignore=tests/e2e $(PYTEST_ARGS)
+	$(CLIENTS)/bin/pytest tests/e2e $(PYTEST_ARGS)
+
+check: setup ## Every gate: format, lint, types, layers, sizes, policy, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.linters
+	$(BIN)/gateway policy lint
+	$(BIN)/gateway policy test
+ifneq ($(OPA),)
+	$(OPA) fmt --fail --list policies
+	$(OPA) check --strict policies
+	$(OPA) test policies
+else ifeq ($(GATEWAY_REQUIRE_SERVICES),1)
+	@echo "make check: opa is required (GATEWAY_REQUIRE_SERVICES=1) and not found; set OPA_BIN or run tests/servers/get-opa build/servers" >&2; exit 1
+else
+	@echo "opa not found: its format, strict check and tests of the policies were left out (tests/servers/get-opa builds it)"
+endif
+
+chaos: setup setup-clients ## Kill the gateway at random under load and compare what clients saw with the records
+	$(BIN)/pytest tests/chaos $(PYTEST_ARGS)
+
+bench: setup ## The price of governance against a bare pass-through; writes build/bench.json
+	$(BIN)/python tests/benchmarks/bench.py
+
+bench-redaction: setup ## Precision, recall and CPU of redaction on the data in PII_DATA
+	$(BIN)/python tests/benchmarks/bench_redaction.py
+
+format: setup ## Format Python and Rego, fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(if $(OPA),$(OPA) fmt --write policies)
+
+lock: setup ## Resolve the newest versions that pyproject.toml allows, with hashes
+	tests/lock $(BIN)/uv
+
+clean: ## Remove what was built; secrets, keys and records in .gateway stay
+	rm -rf $(VENV) $(CLIENTS) .venv-clients-oldest build .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache
+	find gateway tests demo -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
