@@ -1,9 +1,11 @@
 # Needs Python 3.11 and make, nothing else. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check chaos bench bench-redaction lock format clean setup setup-clients
-SHELL := /bin/bash -euo pipefail
-PYTHON ?= python3.11
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?=
 PYTEST_ARGS ?=
+LOCK_ARGS ?= --upgrade
 
 VENV := .venv
 CLIENTS := .venv-clients
@@ -16,11 +18,11 @@ OPA := $(or $(OPA_BIN),$(shell command -v opa 2>/dev/null))
 help: ## What there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
 
-$(SETUP): requirements/dev.txt requirements/uv.txt tests/setup
-	@PYTHON="$(PYTHON)" tests/setup $(VENV) requirements/dev.txt --gateway
+$(SETUP): requirements/dev.txt requirements/uv.txt requirements/install
+	@PYTHON="$(PYTHON)" requirements/install $(VENV) requirements/dev.txt --gateway
 
-$(SETUP_CLIENTS): requirements/clients.txt requirements/uv.txt tests/setup
-	@PYTHON="$(PYTHON)" tests/setup $(CLIENTS) requirements/clients.txt
+$(SETUP_CLIENTS): requirements/clients.txt requirements/uv.txt requirements/install
+	@PYTHON="$(PYTHON)" requirements/install $(CLIENTS) requirements/clients.txt
 
 setup: $(SETUP) ## Install the gateway and its tools into .venv, from the lock
 setup-clients: $(SETUP_CLIENTS) ## Install the official client into .venv-clients, from its own lock
@@ -68,7 +70,7 @@ format: setup ## Format Python and Rego, fix what can be fixed
 	$(if $(OPA),$(OPA) fmt --write policies)
 
 lock: setup ## Resolve the newest versions that pyproject.toml allows, with hashes
-	tests/lock $(BIN)/uv
+	requirements/lock build/uv/bin/uv $(LOCK_ARGS)
 
 clean: ## Remove what was built; secrets, keys and records in .gateway stay
 	rm -rf $(VENV) $(CLIENTS) .venv-clients-oldest build .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache
