@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from itertools import chain
 
@@ -91,10 +92,12 @@ def _clean(text: str) -> str:
 
 
 def _value(value: AttributeValue) -> _SdkValue:
-    """What protobuf can carry: integers have 64 bits."""
+    """What collectors can carry on: integers have 64 bits, and Jaeger's JSON has no infinity."""
     if isinstance(value, str):
         return _clean(value)
-    if isinstance(value, bool | float):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 63 else "out of range"
