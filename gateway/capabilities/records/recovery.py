@@ -1,0 +1,17 @@
+"""What a crash left open: intents with an ``opened`` entry and no ``closed`` one, whose writer is gone."""
+
+from __future__ import annotations
+
+import time
+
+from gateway.capabilities.records.entry import CLOSED, Entry
+from gateway.domain import State
+from gateway.infrastructure.database_ledger import OpenIntent
+
+REASON = "gateway.crashed"
+
+
+def closing_entry(intent: OpenIntent) -> Entry:
+    """The entry that closes an intent of a dead writer: what became of it is not known."""
+    facts = {"state": State.INDETERMINATE.value, "reason": REASON, "opened_by": intent.writer}
+    return Entry(tenant=intent.tenant, intent_id=intent.intent_id, kind=CLOSED, at_ns=time.time_ns(), facts=facts)

@@ -1,0 +1,187 @@
+"""The serving process's writer: appends from the event loop, commits in groups in a thread of its own.
+
+While one batch commits, the next gathers: one hand-off, one transaction, one fsync and one signed head per batch, however many intents it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.capabilities.records.chain import Draft, draft, new_writer_id
+from gateway.capabilities.records.entry import CLOSED, OPENED, Entry
+from gateway.capabilities.records.heads import HeadFiles
+from gateway.capabilities.records.journal import Journal, JournalError
+from gateway.capabilities.records.signing import SigningKey
+from gateway.errors import RecordUnavailable
+from gateway.infrastructure.database import Database
+
+LAZY_S = 0.02
+"""How long a lazy entry waits for company at most."""
+GATHER_S = 0.001
+"""How long a commit waits for entries of other intents in flight (engines.md: eight records a commit cost 0.75 of one each)."""
+_SYNC_IDLE_S = 1.0
+
+
+class _Pending(NamedTuple):
+    draft: Draft
+    future: asyncio.Future[None]
+
+
+class RecordWriter:
+    """Appends entries. Built anywhere, used from one event loop between ``start`` and ``close``.
+
+    Where the database or the heads' folder fails, every append fails with ``RecordUnavailable`` until a commit works again: it is tried with each batch.
+    """
+
+    def __init__(self, database: Database, *, heads: Path, key: SigningKey, durability: str = "power", gather_s: float = GATHER_S) -> None:
+        """``heads`` is the folder of signed heads; ``durability`` as the database's: ``power`` syncs the heads too."""
+        self.writer = new_writer_id()
+        self.recovered = 0
+        """How many intents of crashed processes ``start`` closed as indeterminate."""
+        self.available = True
+        """Whether the last commit worked: what readiness shows."""
+        self._journal = Journal(database, HeadFiles(heads, key, self.writer, sync=durability == "power"), self.writer)
+        self._gather_s = gather_s
+        self._pending: list[_Pending] = []
+        self._urgent = False
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._in_flight = 0
+        self._batches: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle = asyncio.Event()
+
+    async def start(self) -> None:
+        """Close what crashed processes left open, then take entries.
+
+        Raises:
+            RecordUnavailable: The database or the heads' folder cannot be used.
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            self.recovered = await asyncio.to_thread(self._journal.recover)
+        except JournalError as error:
+            raise _unavailable() from error
+        self._idle.set()
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="record-writer", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Commit what is pending and stop. Appends after this fail."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self.urge()
+        await self._idle.wait()
+        self._cancel_timer()
+        self._batches.put(None)
+        await asyncio.to_thread(thread.join)
+
+    def append(self, entry: Entry, *, lazy: bool = False) -> asyncio.Future[None]:
+        """Put an entry on record. The future is done when it is durable, or fails with ``RecordUnavailable``; entries of one intent stay in order.
+
+        A lazy entry forces no commit: it goes with the next one, or after 20 ms at most.
+
+        Raises:
+            TypeError: Facts hold what JSON cannot.
+            RecordUnavailable: The writer is not running.
+        """
+        if self._loop is None or self._thread is None:
+            raise _unavailable()
+        future = self._loop.create_future()
+        self._pending.append(_Pending(draft(entry), future))
+        self._in_flight += (entry.kind == OPENED) - (entry.kind == CLOSED)
+        if not lazy:
+            self._urgent = True
+        if not self._busy:
+            self._arrange()
+        return future
+
+    def urge(self) -> None:
+        """Commit what is pending now, lazy entries too: for who is about to wait for one."""
+        if self._pending:
+            self._urgent = True
+            if not self._busy:
+                self._hand_over()
+
+    def _arrange(self) -> None:
+        """Decide when the pending batch goes: at once, after a gather window while others are in flight, or after the lazy wait."""
+        if self._loop is None:
+            return
+        if self._urgent and (self._in_flight <= 0 or not self._gather_s):
+            self._hand_over()
+            return
+        wait = self._gather_s if self._urgent else LAZY_S
+        due = self._loop.time() + wait
+        if self._timer is None or self._due > due:
+            self._cancel_timer()
+            self._timer, self._due = self._loop.call_later(wait, self._hand_over), due
+
+    def _hand_over(self) -> None:
+        self._cancel_timer()
+        if self._pending and not self._busy:
+            batch, self._pending = self._pending, []
+            self._urgent, self._busy = False, True
+            self._idle.clear()
+            self._batches.put(batch)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _committed(self, batch: list[_Pending], error: JournalError | None) -> None:
+        self.available = error is None
+        for _, future in batch:
+            if not future.done():
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(_unavailable(error))
+                    future.exception()  # marks it as seen: who does not wait for a lazy entry has not failed to handle it
+        self._busy = False
+        if self._pending:
+            self._arrange()
+        else:
+            self._idle.set()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread: one batch after the other; the heads follow a commit, so that nobody waits for them but the next batch."""
+        while (batch := self._next()) is not None:
+            error = None
+            try:
+                self._journal.commit([item.draft for item in batch])
+            except JournalError as failure:
+                error = failure
+            except Exception as failure:  # noqa: BLE001 - a defect fails this batch; the thread that all later ones need lives on
+                error = JournalError(f"a defect of the record writer: {type(failure).__name__}")
+            loop.call_soon_threadsafe(self._committed, batch, error)
+            self._quietly(self._journal.sign)
+        self._quietly(self._journal.close)
+
+    def _next(self) -> list[_Pending] | None:
+        try:
+            return self._batches.get(timeout=_SYNC_IDLE_S)
+        except queue.Empty:
+            self._quietly(self._journal.sync)
+            return self._batches.get()
+
+    @staticmethod
+    def _quietly(action: Callable[[], None]) -> None:
+        """Heads that cannot be written now are written before the next commit, which fails if they still cannot."""
+        with contextlib.suppress(OSError, ValueError):
+            action()
+
+
+def _unavailable(cause: JournalError | None = None) -> RecordUnavailable:
+    error = RecordUnavailable("the gateway cannot write its records, so it does not answer; try again later")
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,213 @@
+"""Queries over the ledger. ``LedgerWriter`` is the hot path of the serving process; ``Ledger`` reads, and erases for commands."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from gateway.infrastructure.database import Database, DatabaseError, wrapped
+from gateway.infrastructure.database_schema import entries, open_intents
+
+
+class EntryRow(NamedTuple):
+    """An entry as it is stored. ``state`` and ``route`` repeat facts of the body, for filters."""
+
+    tenant: str
+    writer: str
+    seq: int
+    intent_id: str
+    kind: str
+    state: str | None
+    route: str | None
+    body: bytes
+    hash: bytes
+    salt: bytes | None
+    content: bytes | None
+    expires_ns: int | None
+
+
+class OpenIntent(NamedTuple):
+    """An intent whose ``opened`` entry is committed and whose ``closed`` is not."""
+
+    tenant: str
+    intent_id: str
+    writer: str
+
+
+_INSERT = str(insert(entries).compile(dialect=sqlite.dialect(), column_keys=list(EntryRow._fields)))
+_INSERT_OPEN = str(insert(open_intents).prefix_with("OR REPLACE").compile(dialect=sqlite.dialect(), column_keys=list(OpenIntent._fields)))
+_DELETE_OPEN = "DELETE FROM open_intents WHERE tenant = ? AND intent_id = ?"
+
+
+class LedgerTransaction:
+    """What can be done in one transaction that appends to chains."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def insert(self, rows: Sequence[EntryRow]) -> None:
+        """Append rows, straight through the driver."""
+        self.connection.connection.driver_connection.executemany(_INSERT, rows)  # type: ignore[union-attr]  # it is an open connection
+
+    def track(self, opened: Sequence[OpenIntent], settled: Sequence[tuple[str, str]]) -> None:
+        """Note intents (tenant, id) that are open now and such that no longer are."""
+        driver = self.connection.connection.driver_connection
+        if opened:
+            driver.executemany(_INSERT_OPEN, opened)  # type: ignore[union-attr]  # it is an open connection
+        if settled:
+            driver.executemany(_DELETE_OPEN, settled)  # type: ignore[union-attr]  # it is an open connection
+
+    def head(self, tenant: str, writer: str) -> tuple[int, bytes] | None:
+        """Sequence number and hash of a chain's last entry, ``None`` if it has none."""
+        mine = and_(entries.c.tenant == tenant, entries.c.writer == writer)
+        row = self.connection.execute(select(entries.c.seq, entries.c.hash).where(mine).order_by(entries.c.seq.desc()).limit(1)).first()
+        return None if row is None else (row.seq, row.hash)
+
+    def writers(self, tenant: str) -> list[str]:
+        """The writers of a tenant's chains, skipping from one to the next in the index."""
+        found: list[str] = []
+        newest: str | None = ""
+        while newest is not None:
+            query = select(func.min(entries.c.writer)).where(entries.c.tenant == tenant, entries.c.writer > newest)
+            newest = self.connection.execute(query).scalar()
+            found.extend([newest] if newest is not None else [])
+        return found
+
+    def genesis_bodies(self, tenant: str) -> list[bytes]:
+        """The bodies of the first entries of a tenant's chains."""
+        firsts = (entries.c.tenant == tenant) & (entries.c.writer.in_(self.writers(tenant))) & (entries.c.seq == 0)
+        return list(self.connection.execute(select(entries.c.body).where(firsts)).scalars())
+
+    def open_intents(self) -> list[OpenIntent]:
+        """Every intent that is open, of all tenants: only the serving process asks, to recover."""
+        return [OpenIntent(*row) for row in self.connection.execute(select(open_intents))]
+
+    def erase(self, rows: Sequence[EntryRow]) -> None:
+        """Drop content and salt of these entries."""
+        for row in rows:
+            mine = and_(entries.c.tenant == row.tenant, entries.c.writer == row.writer, entries.c.seq == row.seq)
+            self.connection.execute(update(entries).where(mine).values(salt=None, content=None))
+
+    def erasable(self, tenant: str, *, intent_id: str | None = None, before_ns: int | None = None, limit: int = 500) -> list[EntryRow]:
+        """Entries of a tenant that still have content or salt: of one intent, or those that expired before a time."""
+        query = select(entries).where(entries.c.tenant == tenant, entries.c.salt.is_not(None))
+        if intent_id is not None:
+            query = query.where(entries.c.intent_id == intent_id)
+        if before_ns is not None:
+            query = query.where(entries.c.expires_ns <= before_ns)
+        return _rows(self.connection, query.limit(limit))
+
+
+class LedgerWriter:
+    """Transactions on one connection that stays open, for one thread. After an error it is opened anew."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._open: LedgerTransaction | None = None
+        self._identity: tuple[int, int] | None = None
+        self._stack = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[LedgerTransaction]:
+        """A transaction, durable when the block has ended.
+
+        Raises:
+            DatabaseError: Nothing was written, or it is not known whether it was: ask for the heads again before going on.
+        """
+        try:
+            ledger = self._connected()
+            driver = ledger.connection.connection.driver_connection
+            with wrapped(self._database.path):
+                driver.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # it is an open connection
+                yield ledger
+                driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection
+        except BaseException:
+            self.close()
+            raise
+
+    def _connected(self) -> LedgerTransaction:
+        """The open connection, unless somebody has put another file in the place of the one it was opened on."""
+        identity = self._database.identity()
+        if self._open is None:
+            connection = self._stack.enter_context(self._database.bare())
+            self._open, self._identity = LedgerTransaction(connection), identity
+        elif identity != self._identity:
+            raise DatabaseError(f"{self._database.path} was replaced by another file")
+        return self._open
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        self._open = None
+        stack, self._stack = self._stack, contextlib.ExitStack()
+        with contextlib.suppress(DatabaseError):
+            stack.close()
+
+
+class Ledger:
+    """What readers and commands ask of the ledger. Every method may raise ``DatabaseError``; each sees one tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[LedgerTransaction]:
+        """One writing transaction of a command."""
+        with self._database.write() as connection:
+            yield LedgerTransaction(connection)
+
+    @contextlib.contextmanager
+    def snapshot(self, tenant: str) -> Iterator[Snapshot]:
+        """One tenant's chains as they are now, whatever is appended meanwhile."""
+        with self._database.read() as connection:
+            yield Snapshot(connection, tenant)
+
+    def of_intent(self, tenant: str, intent_id: str) -> list[EntryRow]:
+        """All entries of an intent; none if it is not this tenant's."""
+        with self._database.read() as connection:
+            return _rows(connection, select(entries).where(entries.c.tenant == tenant, entries.c.intent_id == intent_id))
+
+    def intents(self, tenant: str, *, before: str | None, limit: int, state: str | None, route: str | None) -> list[tuple[EntryRow, EntryRow | None]]:
+        """``opened`` and, where there is one, ``closed`` of a tenant's intents, newest id first, below the id ``before``."""
+        opened, closed = entries.alias("opened"), entries.alias("closed")
+        same = and_(closed.c.tenant == opened.c.tenant, closed.c.intent_id == opened.c.intent_id, closed.c.kind == "closed")
+        query = select(opened, closed).select_from(opened.outerjoin(closed, same)).where(opened.c.tenant == tenant, opened.c.kind == "opened")
+        if before is not None:
+            query = query.where(opened.c.intent_id < before)
+        if route is not None:
+            query = query.where(opened.c.route == route)
+        if state is not None:
+            query = query.where(closed.c.kind.is_(None) if state == "running" else closed.c.state == state)
+        width = len(EntryRow._fields)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(opened.c.intent_id.desc()).limit(limit)).tuples()
+            return [(EntryRow(*row[:width]), EntryRow(*row[width:]) if row[width] is not None else None) for row in found]
+
+
+class Snapshot:
+    """One tenant's chains at one moment."""
+
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self._connection = connection
+        self.tenant = tenant
+
+    def genesis_bodies(self) -> list[bytes]:
+        """The bodies of the chains' first entries."""
+        return LedgerTransaction(self._connection).genesis_bodies(self.tenant)
+
+    def open_intents(self) -> set[str]:
+        """Ids of intents that are noted as open."""
+        return set(self._connection.execute(select(open_intents.c.intent_id).where(open_intents.c.tenant == self.tenant)).scalars())
+
+    def rows(self) -> Iterator[EntryRow]:
+        """Every entry, chain by chain, in order."""
+        query = select(entries).where(entries.c.tenant == self.tenant).order_by(entries.c.writer, entries.c.seq)
+        for row in self._connection.execution_options(yield_per=500).execute(query):
+            yield EntryRow(*row)
+
+
+def _rows(connection: Connection, query: object) -> list[EntryRow]:
+    return [EntryRow(*row) for row in connection.execute(query)]  # type: ignore[call-overload]  # any Select over all of `entries`

@@ -1,0 +1,69 @@
+"""The tables. ``migrations/`` brings an older database to them; a test holds the two equal.
+
+``entries`` is the ledger: rows are added, and erasure sets ``salt`` and ``content`` to NULL; nothing else ever changes there. ``open_intents`` is a
+helper that makes recovery cheap: an intent stands in it between the commit of its ``opened`` and that of its ``closed`` entry. ``marks`` holds a
+random token per subject, renewed with every change, so that other processes see a change by reading one row.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text, text
+
+REVISION = "0001"
+"""The newest revision in ``migrations/versions``; a test holds the two equal. Comparing it costs no import of Alembic."""
+
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"})
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("writer", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("intent_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text),
+    Column("route", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("salt", LargeBinary),
+    Column("content", LargeBinary),
+    Column("expires_ns", BigInteger),
+    PrimaryKeyConstraint("tenant", "writer", "seq"),
+)
+Index("ix_entries_intent", entries.c.tenant, entries.c.intent_id)
+Index("ix_entries_expiry", entries.c.tenant, entries.c.expires_ns, sqlite_where=text("salt IS NOT NULL"), postgresql_where=text("salt IS NOT NULL"))
+
+open_intents = Table(
+    "open_intents",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("intent_id", Text, nullable=False),
+    Column("writer", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "intent_id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("teams", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("routes", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+    PrimaryKeyConstraint("id"),
+)
+Index("ix_keys_tenant", keys.c.tenant)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("token", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name"),
+)
