@@ -157,6 +157,10 @@ class Usage(NamedTuple):
     input_tokens: int
     output_tokens: int
     estimated: bool
+    cached_tokens: int = 0
+    """Of the input, what the provider had in its cache."""
+    reasoning_tokens: int = 0
+    """Of the output, what the caller does not see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

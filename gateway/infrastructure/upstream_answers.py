@@ -1,0 +1,137 @@
+"""What an upstream's answer means: whole answers checked, refusals turned into our errors. No network here.
+
+An upstream's free text never gets into an error, as it may quote the prompt: only its status, and identifiers of a strict form (letters and underscores, so
+that no number, address or credential has that form).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from gateway.domain import Json
+from gateway.errors import UpstreamError, UpstreamMalformed, UpstreamRateLimited, UpstreamRejected, UpstreamUnavailable
+
+_IDENTIFIER = re.compile(r"[a-z]{2,24}(?:_[a-z]{1,24}){0,5}", re.ASCII)
+_PARAMETER = re.compile(r"[a-z]{1,24}(?:_[a-z]{1,24}){0,5}(?:\[[0-9]{1,4}\])?", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
+
+
+def answer_of(raw: bytes, target: str) -> Json:
+    """The chat completion in ``raw``: a JSON object whose ``choices`` are one or more objects with a ``message``.
+
+    Raises:
+        UpstreamMalformed: it is anything else.
+    """
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise malformed(target, "its answer is not JSON") from None
+    if type(body) is not dict:
+        raise malformed(target, "its answer is not a JSON object")
+    if body.get("error") is not None:
+        raise malformed(target, f"it answered 200 with an error{_quoted(body)}")
+    choices = body.get("choices")
+    if type(choices) is not list or not choices:
+        raise malformed(target, "its answer has no choices")
+    for choice in choices:
+        if type(choice) is not dict or type(choice.get("message")) is not dict:
+            raise malformed(target, "a choice of its answer has no message")
+    return body
+
+
+def note_chunk(chunk: Any, open_choices: set[int], finished: set[int]) -> str | None:
+    """Check one ``chat.completion.chunk`` and note which choices it opens and finishes; a missing ``index`` or ``delta`` is made up for.
+
+    Returns:
+        What is wrong with the chunk, or ``None``.
+    """
+    if type(chunk) is not dict:
+        return "a chunk of its stream is not a JSON object"
+    if chunk.get("error") is not None:
+        return f"it sent an error within its stream{_quoted(chunk)}"
+    choices = chunk.get("choices")
+    if type(choices) is not list:
+        return "a chunk of its stream has no choices"
+    for choice in choices:
+        if type(choice) is not dict:
+            return "a choice of its stream is not an object"
+        index = choice.setdefault("index", 0)
+        if type(index) is not int or type(_delta_of(choice)) is not dict:
+            return "a choice of its stream has no proper index and delta"
+        reason = choice.get("finish_reason")
+        if reason is None:
+            open_choices.add(index)
+        elif type(reason) is str:
+            finished.add(index)
+        else:
+            return "a finish_reason of its stream is not a string"
+    return None
+
+
+def refusal(status: int, raw: bytes, retry_after: str | None, target: str) -> UpstreamError:
+    """The error for an answer whose status is not 200; ``raw`` is (the beginning of) its body, ``retry_after`` that header's value."""
+    said = _quoted(_parsed(raw))
+    param = _param(raw)
+    if status == 429:
+        return UpstreamRateLimited(
+            f"The target {target} is limiting its callers{said}. Try again later.", upstream_status=status, headers=_retry_after(retry_after)
+        )
+    if status in {401, 403}:
+        return UpstreamRejected(f"The target {target} did not accept the gateway's own credentials{said}. Check the target's api_key.", upstream_status=status)
+    if 400 <= status < 500:
+        return UpstreamRejected(f"The target {target} rejected the request with status {status}{said}.", upstream_status=status, param=param)
+    if status >= 500:
+        return UpstreamUnavailable(f"The target {target} failed with status {status}{said}.", upstream_status=status, headers=_retry_after(retry_after))
+    return malformed(target, f"it answered with status {status}, which is no answer to a call", status)
+
+
+def malformed(target: str, what: str, status: int = 200, *, cut: bool = False) -> UpstreamMalformed:
+    """The error for an answer that is not what an OpenAI-compatible server sends; ``cut`` where it ended too early."""
+    return UpstreamMalformed(f"The target {target} did not give a usable answer: {what}.", upstream_status=status, code="upstream.cut" if cut else None)
+
+
+def _delta_of(choice: Json) -> Any:
+    delta = choice.get("delta")
+    if delta is None:
+        delta = choice["delta"] = {}
+    return delta
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error_object(body: Any) -> Json:
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _quoted(body: Any) -> str:
+    error = _error_object(body)
+    known = [f"{name}: {error[name]}" for name in ("type", "code") if isinstance(error.get(name), str) and _IDENTIFIER.fullmatch(error[name])]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _param(raw: bytes) -> str | None:
+    param = _error_object(_parsed(raw)).get("param")
+    return param if isinstance(param, str) and _PARAMETER.fullmatch(param) else None
+
+
+def _retry_after(value: str | None) -> dict[str, str]:
+    """The header to hand on, if ``value`` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    if value is None or len(value) > 40:
+        return {}
+    if not _SECONDS.fullmatch(value):
+        try:
+            value = format_datetime(parsedate_to_datetime(value).astimezone(UTC), usegmt=True)
+        except (ValueError, OverflowError):
+            return {}
+    return {"Retry-After": value}
