@@ -1,0 +1,76 @@
+"""``make demo``: the governed call, told in five stories on real processes. Exits 0 only if every story is true."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+from crash import crash
+from stage import ROOT, Stage
+from stories import STORIES, NotAsTold, Told
+
+WIDTH = max(60, min(shutil.get_terminal_size((120, 40)).columns, 140))
+
+
+def show(stage: Stage, told: Told) -> None:
+    """Print a story, with what its record says of the decision and the steps."""
+    if told.record:
+        record = stage.record(told.record)
+        told.lines[:0] = [("decided", summary(record))]
+        told.say("steps", "  ".join(f"{name} {took / 1e6:.2f} ms" for name, took in record["steps"]))
+        told.say("record", f"{told.record}  state {record['state']}")
+    for who, what in told.lines:
+        print(f"  {who:>13}  {what if len(what) <= WIDTH - 17 else what[: WIDTH - 18] + '…'}")
+
+
+def summary(record: dict[str, object]) -> str:
+    """What was decided and why, from the record."""
+    said = []
+    for decision in record["decisions"]:  # type: ignore[attr-defined]
+        reasons = ", ".join(f"{reason['rule']}: {reason['message']}" for reason in decision["reasons"])
+        said.append(f"{decision['hook']} hook: {decision['outcome']}" + (f" ({reasons})" if reasons else ""))
+    return "; ".join(said)
+
+
+def tell(stage: Stage) -> list[tuple[str, str, bool, str]]:
+    """All stories in order; the rows of the summary."""
+    key = stage.new_key("demo", "support")
+    rows = []
+    for number, title, story in (*STORIES, ("5", "kill -9 in mid-load, and nothing is lost", crash)):
+        print(f"\n{number}. {title}\n   {(story.__doc__ or '').strip()}")
+        began = time.monotonic()
+        try:
+            show(stage, story(stage, key))
+            verdict, ok = "as told", True
+        except NotAsTold as failure:
+            verdict, ok = f"NOT AS TOLD: {failure}", False
+            print(f"  {'':>13}  {verdict}")
+        rows.append((number, title, ok, f"{verdict}, {time.monotonic() - began:.1f} s"))
+    return rows
+
+
+def main() -> int:
+    """Tell the stories; the exit status."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    stage = Stage(folder)
+    try:
+        stage.prepare()
+        stage.start_provider()
+        print(f"The gateway is ready after {stage.start_gateway():.2f} s on {stage.base_url}, in front of a provider that only simulates a model.")
+        rows = tell(stage)
+    finally:
+        stage.close()
+    print("\n" + "\n".join(f"  {'ok  ' if ok else 'FAIL'}  {number}. {title:<46}  {verdict}" for number, title, ok, verdict in rows))
+    if not all(ok for _, _, ok, _ in rows):
+        print(f"\nThe logs and the database are in {folder}.")
+        return 1
+    shutil.rmtree(folder)
+    print((ROOT / "demo" / "next_steps.txt").read_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The stage of the demo: real processes (provider, gateway, commands) in a folder of their own, and what can be read of them from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GATEWAY = pathlib.Path(os.environ.get("GATEWAY_BIN", ROOT / ".venv" / "bin" / "gateway"))
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stage:
+    """Everything that runs during the demo."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.provider_port = free_port(), free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.config = folder / "config.yaml"
+        self.provider_log = folder / "provider.log"
+        self._provider: subprocess.Popen[bytes] | None = None
+        self._gateway: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Write the config: the shipped one, on free ports and with its own folder for data."""
+        text = (ROOT / "config.yaml").read_text()
+        for shipped, here in (("127.0.0.1:8080", f"127.0.0.1:{self.port}"), ("127.0.0.1:9101", f"127.0.0.1:{self.provider_port}")):
+            if shipped not in text:
+                raise SystemExit(f"demo: config.yaml no longer holds {shipped}; the demo moves that address to a free port")
+            text = text.replace(shipped, here)
+        policies = os.environ.get("DEMO_POLICIES", str(ROOT / "policies"))
+        self.config.write_text(text.replace("path: policies", f"path: {policies}"))
+        self.command("init")
+
+    def command(self, *words: str, check: bool = True) -> str:
+        """Run ``gateway WORDS`` on the demo's config; its output."""
+        done = subprocess.run([GATEWAY, *words, "--config", self.config], capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise SystemExit(f"demo: gateway {' '.join(words)} failed with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def new_key(self, name: str, team: str) -> str:
+        """An API key of tenant acme."""
+        shown = self.command("keys", "create", "--tenant", "acme", "--name", name, "--team", team, "--route", "*")
+        return next(word for word in shown.split() if word.startswith("gw_") and word.count("_") >= 2)
+
+    def start_provider(self) -> None:
+        """Start the simulated provider; it logs the bytes that it receives."""
+        address = f"127.0.0.1:{self.provider_port}"
+        script = ROOT / "demo" / "provider.yaml"
+        self._provider = subprocess.Popen([GATEWAY, "simulate", "--script", script, "--listen", address, "--log", self.provider_log], stdout=subprocess.DEVNULL)
+        self._await(f"http://{address}/v1/models", self._provider)
+
+    def start_gateway(self) -> float:
+        """Start the gateway; seconds until it was ready."""
+        with (self.folder / "gateway.log").open("ab") as log:
+            began = time.monotonic()
+            self._gateway = subprocess.Popen([GATEWAY, "run", "--config", self.config], stderr=log, stdout=log)
+        self._await(f"{self.base_url}/readyz", self._gateway)
+        return time.monotonic() - began
+
+    def _await(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise SystemExit(f"demo: {process.args!r} ended with status {process.returncode}; see {self.folder}")  # type: ignore[str-bytes-safe]
+            try:
+                with urllib.request.urlopen(url, timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.02)
+        raise SystemExit(f"demo: {url} did not answer; see {self.folder}")
+
+    def kill_gateway(self) -> None:
+        """``kill -9``."""
+        if self._gateway is not None:
+            self._gateway.send_signal(signal.SIGKILL)
+            self._gateway.wait()
+
+    def close(self) -> None:
+        """End what still runs."""
+        for process in (self._gateway, self._provider):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def received(self, since: int = 0) -> list[str]:
+        """The bodies that the provider received, as text, from request number ``since`` on."""
+        if not self.provider_log.exists():
+            return []
+        return [json.loads(line)["body"] for line in self.provider_log.read_text().splitlines()][since:]
+
+    def record(self, intent_id: str) -> dict[str, Any]:
+        """A record of tenant acme."""
+        shown: dict[str, Any] = json.loads(self.command("records", "show", "--tenant", "acme", "--json", intent_id))
+        return shown

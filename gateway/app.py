@@ -1,0 +1,199 @@
+"""The composition root: everything is built once here, wired, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+
+from gateway.capabilities.costs import CostMeter, Price, prices_for
+from gateway.capabilities.findings.memo import FindingsMemo
+from gateway.capabilities.findings.options import ScanOptions
+from gateway.capabilities.findings.scanner import Scanner
+from gateway.capabilities.keys import KeyRing
+from gateway.capabilities.policy.decider import PolicyDecider
+from gateway.capabilities.records.signing import SigningKey
+from gateway.capabilities.records.writer import RecordWriter
+from gateway.capabilities.redaction.redactor import Redactor
+from gateway.infrastructure.database import Database
+from gateway.infrastructure.model_openai import ModelClient, TargetOptions
+from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
+from gateway.infrastructure.telemetry.metrics import Metrics
+from gateway.infrastructure.telemetry.semconv import ChatSpan
+from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
+from gateway.infrastructure.token_counter import TokenCounter
+from gateway.pipeline.open import DAY_NS
+from gateway.pipeline.services import Limits, Model, Services
+from gateway.settings import Settings, Target, Tenant
+from gateway.surfaces.application import build_application
+from gateway.surfaces.front import Front
+from gateway.surfaces.http_request import RequestLimits
+from gateway.surfaces.openai_chat import PATH, ChatCompletions
+
+VERSION = version("execution-gateway")
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A gateway, built and not yet started."""
+
+    services: Services
+    front: Front
+
+
+def build(settings: Settings) -> Gateway:
+    """Everything that ``settings`` describes, wired. Nothing is opened, connected or started yet.
+
+    Raises:
+        ScanOptionsError: A tenant's redaction options do not compile.
+    """
+    metrics = Metrics(VERSION)
+    database = Database(settings.database, durability=settings.records.durability)
+    traces = settings.telemetry.traces
+    services = Services(
+        keys=KeyRing(database, settings.keys.api_key_hash.reveal()),
+        limits=Limits(in_flight=settings.server.limits.in_flight),
+        routes=settings.routes_by_name,
+        models=models(settings.targets),
+        redactors={name: redactor(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
+        policy=policy(settings, metrics),
+        records=RecordWriter(
+            database,
+            heads=settings.records.heads,
+            key=SigningKey(settings.keys.record_signing.reveal()),
+            durability=settings.records.durability,
+            gather_s=settings.records.gather_ms / 1000,
+        ),
+        tracer=Tracer(TraceOptions(service_version=VERSION, endpoint=traces.endpoint, protocol=Protocol(traces.protocol)), metrics),
+        metrics=metrics,
+        config_version=settings.digest,
+        code_version=VERSION,
+        retention_ns=settings.records.retention_days * DAY_NS,
+        capture_content=traces.capture_content,
+    )
+    limits = RequestLimits(
+        body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
+    )
+
+    @asynccontextmanager
+    async def lifespan(_application: FastAPI) -> AsyncIterator[None]:
+        async with running(services, database):
+            yield
+
+    application = build_application(services, lifespan, VERSION)
+    return Gateway(services=services, front=Front({PATH: ChatCompletions(services, limits)}, application, limits, metrics))
+
+
+def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
+    """The decider over the configured bundle."""
+    options = settings.policy
+    return PolicyDecider(options.path, reload_s=options.reload_s, trial_s=options.trial_s, memo_entries=options.memo_entries)
+
+
+def models(targets: Mapping[str, Target]) -> dict[str, Model]:
+    """A client, prices and span names for each target. The price table is read only for targets that state no price."""
+    counter = TokenCounter()
+    listed = prices_for({target.model for target in targets.values() if target.price is None})
+    made = {}
+    for name, target in targets.items():
+        price = listed.get(target.model)
+        if target.price is not None:
+            price = Price.per_mtok(str(target.price.input_usd_per_mtok), str(target.price.output_usd_per_mtok))
+        options = TargetOptions(
+            name=name,
+            base_url=target.base_url,
+            model=target.model,
+            api_key=None if target.api_key is None else target.api_key.text(),
+            connect_s=target.limits.connect_s,
+            first_token_s=target.limits.first_token_s,
+            total_s=target.limits.total_s,
+            concurrent=target.limits.concurrent,
+        )
+        made[name] = Model(client=ModelClient(options, version=VERSION), costs=CostMeter(price, counter), span=ChatSpan(name, target.model, target.base_url))
+    return made
+
+
+def redactor(tenant: Tenant, memo_entries: int) -> Redactor:
+    """The tenant's redactor."""
+    scanner = Scanner(scan_options(tenant))
+    return Redactor(scanner, FindingsMemo(scanner, memo_entries), tenant.placeholder_key.reveal())
+
+
+def scan_options(tenant: Tenant) -> ScanOptions:
+    """What the tenant adds to what is found for everybody."""
+    options = tenant.redaction
+    return ScanOptions(
+        patterns=options.patterns,
+        words={category: tuple(words) for category, words in options.words.items()},
+        enable=frozenset(options.enable),
+        countries=frozenset(options.countries),
+    )
+
+
+@asynccontextmanager
+async def running(services: Services, database: Database) -> AsyncIterator[None]:
+    """Start what the services stand on, in order; stop it in reverse, whatever happened."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, services.tracer.close)
+        await asyncio.to_thread(database.prepare)
+        stack.enter_context(database.serving())
+        await services.records.start()
+        stack.push_async_callback(services.records.close)
+        services.keys.start()
+        stack.callback(services.keys.close)
+        await services.policy.start()
+        stack.push_async_callback(services.policy.close)
+        for model in services.models.values():
+            await model.client.start()
+            stack.push_async_callback(model.client.close)
+        # What start-up made lives as long as the process: keep the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        log.info("server.ready", policy=services.policy.revision, recovered=services.records.recovered)
+        yield
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which tells the gateway when it begins to drain."""
+
+    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+        super().__init__(config)
+        self._limits = limits
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new intents, finish what runs."""
+        self._limits.draining = True
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings) -> bool:
+    """Serve until a signal says stop; whether it went well."""
+    configure_logging(settings.telemetry.logs.format, settings.telemetry.logs.level)
+    gateway = build(settings)
+    listen = settings.server.listen
+    config = uvicorn.Config(
+        gateway.front,
+        host=listen.host,
+        port=listen.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.server.shutdown_s),
+        timeout_keep_alive=65,
+    )
+    server = Server(config, gateway.services.limits)
+    server.run()
+    return server.started

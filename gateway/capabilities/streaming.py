@@ -1,0 +1,135 @@
+"""Chat completion streams: their events, their shape, and their finish, which the gateway holds back until it may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from gateway.domain import Json
+from gateway.errors import GatewayError, UpstreamMalformed
+
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+_ENVELOPE = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+
+
+def event(chunk: Json) -> bytes:
+    """One server-sent event."""
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def error_event(error: GatewayError) -> bytes:
+    """The event that ends a broken stream. There is no ``[DONE]`` after it: clients must not take what they have for whole."""
+    return event({"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.reason_code}})
+
+
+def checked_chunk(chunk: Json) -> Json:
+    """The chunk, if it has the shape of a ``chat.completion.chunk``.
+
+    Raises:
+        UpstreamMalformed: It has not.
+    """
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        raise UpstreamMalformed("the target sent a stream event without choices")
+    for choice in choices:
+        if not (isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and type(choice.get("index", 0)) is int):
+            raise UpstreamMalformed("the target sent a stream event with a malformed choice")
+        if not _tool_calls_are_sound(choice["delta"].get("tool_calls")):
+            raise UpstreamMalformed("the target sent a stream event with a malformed tool call")
+    return chunk
+
+
+def _tool_calls_are_sound(calls: object) -> bool:
+    if calls is None:
+        return True
+    return isinstance(calls, list) and all(
+        isinstance(call, dict) and type(call.get("index", 0)) is int and isinstance(call.get("function") or {}, dict) for call in calls
+    )
+
+
+class FinishHolder:
+    """Takes finish reasons and usage out of the chunks that pass, and makes the final events of them."""
+
+    def __init__(self) -> None:
+        self.usage: Any = None
+        """Usage as the provider last reported it."""
+        self._envelope: Json = {}
+        self._finishes: dict[int, str] = {}
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The finish reason of the first choice."""
+        return self._finishes.get(0)
+
+    def take(self, chunk: Json) -> Json | None:
+        """What of a chunk may leave now; ``None`` where nothing is left of it."""
+        usage = chunk.pop("usage", None)
+        if usage is not None:
+            self.usage = usage
+        if not self._envelope:
+            self._envelope = {name: chunk[name] for name in _ENVELOPE if name in chunk}
+        keep = False
+        for choice in chunk["choices"]:
+            reason = choice.get("finish_reason")
+            if reason is not None:
+                self._finishes[choice.get("index", 0)] = reason
+                choice["finish_reason"] = None
+            keep = keep or bool(choice["delta"]) or choice.get("logprobs") is not None
+        return chunk if keep else None
+
+    def completion(self, choices: list[Json]) -> Json:
+        """The stream as a complete answer: its envelope, and ``choices`` as they were assembled."""
+        whole = [{"index": choice["index"], "finish_reason": choice.get("finish_reason"), "message": choice} for choice in choices]
+        return {**self._envelope, "choices": whole, "usage": self.usage}
+
+    def finals(self, gateway: Json, *, include_usage: bool) -> bytes:
+        """The finish of each choice, the ``gateway`` object on the last of them, usage if it was asked for, and the end mark."""
+        chunks = [
+            {**self._envelope, "choices": [{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}]}
+            for index, reason in sorted(self._finishes.items())
+        ]
+        chunks[-1]["gateway"] = gateway
+        if include_usage:
+            chunks.append({**self._envelope, "choices": [], "usage": self.usage})
+        return b"".join([*map(event, chunks), DONE])
+
+
+def gather(chunks: Iterable[Json]) -> Json:
+    """The complete answer that a stream's chunks make up, as a non-streamed call would have brought it."""
+    envelope: Json = {}
+    choices: dict[int, Json] = {}
+    usage: Any = None
+    for chunk in chunks:
+        envelope = envelope or {name: chunk[name] for name in _ENVELOPE if name in chunk}
+        usage = chunk.get("usage") or usage
+        for part in chunk["choices"]:
+            choice = choices.setdefault(part.get("index", 0), {"index": part.get("index", 0), "message": {"role": "assistant"}, "finish_reason": None})
+            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+            _add(choice["message"], part["delta"])
+    return {**envelope, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)], "usage": usage}
+
+
+def _add(message: Json, delta: Json) -> None:
+    for name, value in delta.items():
+        if name == "tool_calls":
+            _add_tool_calls(message.setdefault("tool_calls", []), value or [])
+        elif isinstance(value, str) and isinstance(message.get(name), str) and name != "role":
+            message[name] += value
+        elif value is not None or name not in message:
+            message[name] = value
+
+
+def _add_tool_calls(calls: list[Json], parts: list[Json]) -> None:
+    for part in parts:
+        index = part.get("index", 0)
+        call = next((known for known in calls if known["index"] == index), None)
+        if call is None:
+            call = {"index": index, "function": {"name": "", "arguments": ""}}
+            calls.append(call)
+        call |= {name: value for name, value in part.items() if name not in {"index", "function"} and value is not None}
+        function = part.get("function") or {}
+        for name in ("name", "arguments"):
+            call["function"][name] += function.get(name) or ""

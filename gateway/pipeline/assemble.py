@@ -1,0 +1,44 @@
+"""Assemble: the request as the target may see it. Only an allowed intent can be assembled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+from gateway.domain import Destination, Json
+from gateway.pipeline.intent import Allowed, Intent
+
+_TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
+
+
+class Request(NamedTuple):
+    """What is sent to a target: the body, and the bytes that it was serialised to."""
+
+    body: Json
+    raw: bytes
+
+
+def assemble(intent: Intent, allowed: Allowed) -> Request:
+    """The body to send, serialised afresh so that what was judged is what is sent (no duplicate keys, no other encoding).
+
+    What is not revealed to the model is replaced by placeholders, ``max_tokens`` is lowered to the obligation, usage is always asked for.
+    """
+    plan = allowed.plan
+    body: Json = {**allowed.inspection.assemble(allowed.obligations, Destination.MODEL), "model": plan.route.target.model}
+    if allowed.obligations.max_tokens is not None:
+        _lower_max_tokens(intent, body, allowed.obligations.max_tokens, plan.route.target.max_tokens_field)
+    if plan.stream_mode is not None:
+        asked = body.get("stream_options")
+        body["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
+    return Request(body, orjson.dumps(body))
+
+
+def _lower_max_tokens(intent: Intent, body: Json, limit: int, field: str) -> None:
+    """Cap what the caller asked for, or set the cap where it asked for none; the caller is told in the ``gateway`` object."""
+    asked = [name for name in _TOKEN_LIMITS if body.get(name) is not None] or [field]
+    for name in asked:
+        value = body.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value > limit:
+            body[name] = limit
+            intent.notes["max_tokens"] = limit

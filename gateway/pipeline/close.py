@@ -1,0 +1,151 @@
+"""Close: the last entry of the intent's record, durable before anything final leaves, then the end of its trace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from gateway.capabilities.records.entry import Entry
+from gateway.domain import Json, State
+from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
+from gateway.infrastructure.telemetry.logs import get_logger
+from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
+from gateway.pipeline.intent import Denied, Intent, Refused
+from gateway.pipeline.open import decision_facts, decision_input, open_record
+from gateway.pipeline.services import Services
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an intent ended: what its record says and what the caller got."""
+
+    state: State
+    reason: str | None = None
+    http_status: int = 200
+    answer: Any = None
+    """The answer redacted for the record."""
+    released: Any = None
+    """What the caller gets; only its digest is kept."""
+    redactions: dict[str, int] | None = None
+
+
+def caller_gone(**seen: Any) -> Ending:
+    """The ending of an intent whose caller went away before the answer was complete."""
+    return Ending(state=State.CANCELLED, reason="caller.gone", http_status=499, **seen)
+
+
+async def close(services: Services, intent: Intent, ending: Ending) -> None:
+    """Append the ``closed`` entry, wait until it is durable, and end the trace. A cancelled caller does not interrupt it.
+
+    Raises:
+        RecordUnavailable: The database does not take the record: then no answer may leave.
+    """
+    if intent.opened is None:
+        open_record(services, intent, lazy=True)
+    closed = services.records.append(
+        Entry(
+            tenant=intent.subject.tenant,
+            intent_id=intent.id,
+            kind="closed",
+            at_ns=time.time_ns(),
+            facts=_facts(intent, ending),
+            content=orjson.dumps(_content(intent, ending)),
+            digests={} if ending.released is None else {"released": orjson.dumps(ending.released)},
+            expires_ns=intent.expires_ns,
+        )
+    )
+    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
+    try:
+        await asyncio.shield(closed)
+        intent.step("close")
+    except RecordUnavailable:
+        error = RecordUnavailable.code
+        raise
+    finally:
+        _end_trace(services, intent, ending, error)
+
+
+def _end_trace(services: Services, intent: Intent, ending: Ending, error: str | None) -> None:
+    now, plan = time.time_ns(), intent.plan
+    route = "" if plan is None else plan.route.name
+    facts = IntentFacts(
+        intent_id=intent.id,
+        tenant=intent.subject.tenant,
+        subject=intent.subject.id,
+        route=route,
+        surface=intent.call.surface,
+        state=ending.state,
+        stream_mode=None if plan is None else plan.stream_mode,
+        status=ending.http_status,
+        target=None if plan is None else plan.route.target.name,
+        cost_microusd=intent.attempts[-1].cost_microusd if intent.attempts else None,
+        policy_revision=intent.decisions[0].revision if intent.decisions else None,
+        config_revision=services.config_version,
+    )
+    services.tracer.finish(intent.trace, ROOT_CHAT, intent.call.received_ns, now, root_attributes(facts), error)
+    services.metrics.intent_finished(route, ending.state, stream=intent.call.stream, duration_ns=now - intent.call.received_ns)
+    if error is not None:
+        log.info("intent.closed", intent_id=intent.id, trace_id=intent.trace.trace_id, tenant=intent.subject.tenant, state=ending.state, reason=error)
+
+
+def _facts(intent: Intent, ending: Ending) -> Json:
+    facts: Json = {
+        "state": ending.state,
+        "reason": ending.reason,
+        "http_status": ending.http_status,
+        "attempts": [_attempt_facts(asdict(attempt)) for attempt in intent.attempts],
+        "findings": [finding._asdict() for finding in intent.answer_findings],
+        "redactions": ending.redactions or {},
+        "steps": intent.steps,
+    }
+    if len(intent.decisions) > 1:
+        facts["decision"] = decision_facts(intent.decisions[-1])
+    return facts
+
+
+def _attempt_facts(facts: Json) -> Json:
+    usage = facts["usage"]
+    if usage is not None:
+        facts["usage"] = usage._asdict()
+    return facts
+
+
+def _content(intent: Intent, ending: Ending) -> Json:
+    content: Json = {} if ending.answer is None else {"answer": ending.answer}
+    if len(intent.decisions) > 1:
+        content["decision_input"] = decision_input(intent, intent.decisions[-1])
+    return content
+
+
+async def refuse(services: Services, intent: Intent, error: GatewayError, **seen: Any) -> Refused:
+    """End an intent without an answer; the record says why before the caller learns it. ``seen`` is what the caller has of a broken stream."""
+    ending = Ending(state=_state(error), reason=error.record_reason, http_status=error.http_status, **seen)
+    if isinstance(error, RecordUnavailable):
+        _end_trace(services, intent, ending, error.reason_code)
+        return Refused(intent=intent, error=error)
+    try:
+        await close(services, intent, ending)
+    except RecordUnavailable as unavailable:
+        return Refused(intent=intent, error=unavailable)
+    return Refused(intent=intent, error=error)
+
+
+def _state(error: GatewayError) -> State:
+    return State.REFUSED if isinstance(error, (PolicyDenied, InvalidRequest, NotFound)) else State.FAILED
+
+
+def denied(verdict: Denied) -> PolicyDenied:
+    """The error that tells a caller which rules refused."""
+    return PolicyDenied(verdict.reasons)
+
+
+def crashed(intent: Intent, error: Exception) -> InternalError:
+    """A defect of the gateway: logged without the exception's own words, which may quote content."""
+    log.error("intent.crashed", intent_id=intent.id, trace_id=intent.trace.trace_id, exc_info=error)
+    return InternalError(f"the gateway failed on this intent; its operator finds it by {intent.id}")

@@ -1,0 +1,84 @@
+"""Decide: ask the intent policy. Whatever it does not clearly allow is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.capabilities.costs import estimate_tokens
+from gateway.capabilities.redaction.request import Inspection
+from gateway.domain import Decision, Hook, Reason, Subject
+from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
+from gateway.pipeline.services import Services
+
+_CONTENT = frozenset({"messages", "tools", "model", "stream"})
+
+
+async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
+    """The verdict on the intent, with what this build must enforce itself checked: unscanned content and the granted routes."""
+    decision = await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection))
+    intent.decisions.append(decision)
+    services.metrics.decision(decision)
+    if decision.verdict.outcome != "allow":
+        return Denied(decision=decision, reasons=decision.verdict.reasons)
+    obligations = decision.verdict.obligations
+    if inspection.unscanned and not obligations.allow_unscanned:
+        return _denied(decision, "policy.unscanned", f"{inspection.unscanned[0].where} holds content that could not be scanned and policy does not allow that")
+    if obligations.routes is not None and plan.route.name not in obligations.routes:
+        return _denied(decision, "policy.route", "policy does not grant this route to the intent")
+    return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
+
+
+def _denied(decision: Decision, rule: str, message: str) -> Denied:
+    return Denied(decision=decision, reasons=(Reason(rule, message),))
+
+
+def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Mapping[str, Any]:
+    """The parts of ``gateway.input/v1`` that the intent hook knows. What is expensive is a callable: it runs only if the policy refers to it."""
+    body = intent.call.body
+    return {
+        "subject": subject_input(services, intent.subject),
+        "intent": {
+            "id": intent.id,
+            "parent_id": None,
+            "root_id": intent.id,
+            "depth": 0,
+            "surface": intent.call.surface,
+            "name": None,
+            "labels": {},
+            "idempotency_key": None,
+        },
+        "request": {
+            "route": plan.route.name,
+            "stream": intent.call.stream,
+            "params": lambda: {name: value for name, value in body.items() if name not in _CONTENT},
+            "messages": body["messages"],
+            "tools": body.get("tools") or [],
+            "tokens_estimate": lambda: estimate_tokens(body),
+            "cost_estimate_microusd": lambda: services.models[plan.route.target.name].costs.estimate(estimate_tokens(body)),
+            "unscanned": [{"where": item.where, "kind": item.kind} for item in inspection.unscanned],
+        },
+        "findings": [finding._asdict() for finding in inspection.findings],
+        "approvals": [],
+        "versions": {"config": services.config_version},
+        "time": lambda: datetime.now(UTC).isoformat(),
+        "trace_id": intent.trace.trace_id,
+        "attempt": 0,
+    }
+
+
+def subject_input(services: Services, subject: Subject) -> Mapping[str, object]:
+    """The subject as policy sees it."""
+    known = services.subjects.get(subject)
+    if known is None:
+        known = {
+            "id": subject.id,
+            "kind": subject.kind,
+            "tenant": subject.tenant,
+            "teams": subject.teams,
+            "roles": subject.roles,
+            "on_behalf_of": None,
+        }
+        services.subjects[subject] = known
+    return known

@@ -1,0 +1,130 @@
+"""What travels along the path: the intent with its working state, and the types that make the order of the steps a fact.
+
+Only ``Allowed`` can be assembled and sent; only ``Released`` and ``ReleasedStream`` carry content out of the pipeline, and both are made after the
+record is durable (a stream's generator waits for it before the first chunk and before the finish).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.capabilities.redaction.request import Inspection
+from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, StreamMode, Subject
+from gateway.errors import GatewayError
+from gateway.infrastructure.telemetry.spans import AttributeValue
+from gateway.infrastructure.telemetry.tracing import Trace
+from gateway.settings import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a surface received, parsed and within limits, from nobody known yet."""
+
+    surface: str
+    key: str
+    body: Json
+    stream: bool
+    traceparent: str | None
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where the intent goes and how its answer comes back."""
+
+    route: Route
+    stream_mode: StreamMode | None
+    """``None`` where the caller did not ask for a stream."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Intent:
+    """One intent on its way. Steps add to it; nothing but ``close`` ends it."""
+
+    id: str
+    call: Call
+    subject: Subject
+    trace: Trace
+    clock_ns: int
+    """When the last step ended: the next one's beginning."""
+    plan: Plan | None = None
+    inspection: Inspection | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    answer_findings: tuple[FindingCount, ...] = ()
+    opened: asyncio.Future[None] | None = None
+    obligations: Obligations = field(default_factory=Obligations)
+    expires_ns: int = 0
+    record_request: Json | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What the caller is told in the ``gateway`` object besides the standard facts, such as a lowered ``max_tokens``."""
+    steps: list[tuple[str, int]] = field(default_factory=list)
+    """Name and duration of each step in nanoseconds."""
+
+    def step(self, name: str, attributes: Mapping[str, AttributeValue] | None = None, *, error: str | None = None) -> None:
+        """Close the step that ends now: a span of the trace and a timing on the record."""
+        now = time.time_ns()
+        self.trace.add("gateway." + name, self.clock_ns, now, attributes, error)
+        self.steps.append((name, now - self.clock_ns))
+        self.clock_ns = now
+
+
+def new_intent_id(now_ns: int) -> str:
+    """An id that sorts by time and cannot be guessed: ``int_`` + milliseconds (12 hex digits) + 64 random bits."""
+    return f"int_{now_ns // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Policy lets the intent go, under its obligations, on this plan and with what was found in it."""
+
+    plan: Plan
+    inspection: Inspection
+    decision: Decision
+    obligations: Obligations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """Policy lets the answer go, under its obligations."""
+
+    decision: Decision
+    obligations: Obligations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Policy refuses, or could not be asked."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A complete answer that may leave: its record is durable."""
+
+    intent: Intent
+    body: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedStream:
+    """A streamed answer: ``first`` and then ``rest``, server-sent events ready to be written. Whoever has it closes ``rest``."""
+
+    intent: Intent
+    first: bytes
+    rest: AsyncGenerator[bytes, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No answer leaves; ``error`` says why and the record, durable, says it too."""
+
+    intent: Intent
+    error: GatewayError

@@ -1,0 +1,98 @@
+"""Open: the first entry of the intent's record. It is written while the attempt runs and is durable before content leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from gateway.capabilities.records.entry import Entry
+from gateway.domain import Decision, Destination, Json, Obligations
+from gateway.pipeline.intent import Intent
+from gateway.pipeline.services import Services
+
+DAY_NS = 86_400_000_000_000
+
+
+def open_record(services: Services, intent: Intent, *, lazy: bool) -> None:
+    """Hand the ``opened`` entry to the writer; ``intent.opened`` resolves when it is durable.
+
+    A lazy entry rides with the next commit: a quick call then needs one commit for both of its entries.
+    """
+    days = intent.obligations.retention_days
+    intent.expires_ns = intent.call.received_ns + (services.retention_ns if days is None else days * DAY_NS)
+    intent.opened = services.records.append(
+        Entry(
+            tenant=intent.subject.tenant,
+            intent_id=intent.id,
+            kind="opened",
+            at_ns=intent.call.received_ns,
+            facts=_facts(services, intent),
+            content=orjson.dumps(_content(intent)),
+            expires_ns=intent.expires_ns,
+        ),
+        lazy=lazy,
+    )
+
+
+def _facts(services: Services, intent: Intent) -> Json:
+    subject, plan, inspection = intent.subject, intent.plan, intent.inspection
+    facts: Json = {
+        "subject": {"id": subject.id, "kind": subject.kind, "tenant": subject.tenant, "teams": subject.teams, "roles": subject.roles},
+        "surface": intent.call.surface,
+        "stream": intent.call.stream,
+        "trace_id": intent.trace.trace_id,
+        "versions": {"config": services.config_version, "policy": services.policy.revision, "code": services.code_version},
+    }
+    if plan is not None:
+        facts |= {"route": plan.route.name, "target": plan.route.target.name, "stream_mode": plan.stream_mode}
+    if inspection is not None:
+        facts["findings"] = [finding._asdict() for finding in inspection.findings]
+        facts["unscanned"] = [item._asdict() for item in inspection.unscanned]
+    if intent.decisions:
+        facts["decision"] = decision_facts(intent.decisions[0])
+    return facts
+
+
+def _content(intent: Intent) -> Json:
+    """What the record keeps of the request: redacted for the record, and nothing at all where it was never inspected."""
+    inspection = intent.inspection
+    if inspection is None:
+        return {}
+    content: Json = {"request": inspection.assemble(intent.obligations, Destination.RECORD)}
+    if intent.decisions:
+        content["decision_input"] = decision_input(intent, intent.decisions[0])
+    return content
+
+
+def decision_facts(decision: Decision) -> Json:
+    """A decision as it stands on the record."""
+    verdict = decision.verdict
+    return {
+        "hook": decision.hook,
+        "outcome": verdict.outcome,
+        "reasons": [reason._asdict() for reason in verdict.reasons],
+        "obligations": _obligation_facts(verdict.obligations),
+        "revision": decision.revision,
+        "memoised": decision.memoised,
+        "duration_ns": decision.duration_ns,
+    }
+
+
+def _obligation_facts(obligations: Obligations) -> Json:
+    return {
+        "reveal": {destination: sorted(categories) for destination, categories in obligations.reveal.items()},
+        "allow_unscanned": obligations.allow_unscanned,
+        "routes": obligations.routes,
+        "max_tokens": obligations.max_tokens,
+        "retention_days": obligations.retention_days,
+        "labels": dict(obligations.labels),
+    }
+
+
+def decision_input(intent: Intent, decision: Decision) -> Any:
+    """The input that was evaluated, redacted for the record, so that the decision can be replayed."""
+    inspection = intent.inspection
+    if inspection is None or not (inspection.findings or intent.answer_findings):
+        return orjson.Fragment(decision.input)
+    return inspection.redact(orjson.loads(decision.input), intent.obligations, Destination.RECORD)

@@ -1,0 +1,74 @@
+"""The path of an intent. Each step is a file of its own; the order is here.
+
+``run`` gives ``Released``, ``ReleasedStream`` or ``Refused``, and each of them has its record. It raises ``GatewayError`` only while no tenant is
+known or no place is free: then there is no intent yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.domain import StreamMode
+from gateway.errors import GatewayError
+from gateway.infrastructure.telemetry.semconv import decision_attributes, findings_attributes
+from gateway.pipeline.admit import admit, leave
+from gateway.pipeline.assemble import assemble
+from gateway.pipeline.attempt import OpenAttempt
+from gateway.pipeline.close import caller_gone, close, crashed, denied, refuse
+from gateway.pipeline.decide import decide
+from gateway.pipeline.identify import identify_key
+from gateway.pipeline.inspect import inspect
+from gateway.pipeline.intent import Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
+from gateway.pipeline.open import open_record
+from gateway.pipeline.release import release
+from gateway.pipeline.resolve import resolve
+from gateway.pipeline.services import Services
+from gateway.pipeline.stream import open_stream
+
+
+async def run(services: Services, call: Call) -> Released | ReleasedStream | Refused:
+    """Take a call along the path.
+
+    Raises:
+        Unauthenticated: Nobody known is calling.
+        Overloaded: There is no room for another intent.
+    """
+    subject = identify_key(services, call.key)
+    admit(services)
+    intent = Intent(id=new_intent_id(call.received_ns), call=call, subject=subject, trace=services.tracer.begin(call.traceparent), clock_ns=call.received_ns)
+    intent.step("identify")
+    outcome: Released | ReleasedStream | Refused | None = None
+    try:
+        outcome = await _follow(services, intent)
+    except GatewayError as error:
+        outcome = await refuse(services, intent, error)
+    except asyncio.CancelledError:
+        await close(services, intent, caller_gone())
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place that records a crash
+        outcome = await refuse(services, intent, crashed(intent, error))
+    finally:
+        if not isinstance(outcome, ReleasedStream):
+            leave(services)
+    return outcome
+
+
+async def _follow(services: Services, intent: Intent) -> Released | ReleasedStream | Refused:
+    plan = intent.plan = resolve(services, intent)
+    intent.step("resolve", {"gateway.route": plan.route.name})
+    inspection = intent.inspection = inspect(services, intent)
+    intent.step("inspect", findings_attributes(inspection.findings))
+    verdict = await decide(services, intent, plan, inspection)
+    intent.step("decide", decision_attributes(verdict.decision))
+    if isinstance(verdict, Denied):
+        return await refuse(services, intent, denied(verdict))
+    intent.obligations = verdict.obligations
+    request = assemble(intent, verdict)
+    intent.step("assemble")
+    open_record(services, intent, lazy=plan.stream_mode is not StreamMode.PASS)
+    intent.step("open")
+    attempt = OpenAttempt(services, intent, plan, request)
+    if plan.stream_mode is not None:
+        return await open_stream(services, intent, verdict, attempt)
+    answer = await attempt.complete()
+    return await release(services, intent, verdict, answer)

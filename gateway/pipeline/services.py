@@ -1,0 +1,62 @@
+"""What the steps of the path may use: built once by ``gateway.app``, the same for every intent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.capabilities.costs import CostMeter
+from gateway.capabilities.keys import KeyRing
+from gateway.capabilities.policy.decider import PolicyDecider
+from gateway.capabilities.records.writer import RecordWriter
+from gateway.capabilities.redaction.redactor import Redactor
+from gateway.domain import Subject
+from gateway.infrastructure.model_openai import ModelClient
+from gateway.infrastructure.telemetry.metrics import Metrics
+from gateway.infrastructure.telemetry.semconv import ChatSpan
+from gateway.infrastructure.telemetry.tracing import Tracer
+from gateway.settings import Route
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """How much the gateway takes on at once."""
+
+    in_flight: int
+    running: int = 0
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A target that is a model: its client and what its tokens cost."""
+
+    client: ModelClient
+    costs: CostMeter
+    span: ChatSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The composition that every intent runs on."""
+
+    keys: KeyRing
+    limits: Limits
+    routes: Mapping[str, Route]
+    """By name and by alias."""
+    models: Mapping[str, Model]
+    """By target name."""
+    redactors: Mapping[str, Redactor]
+    """By tenant name."""
+    policy: PolicyDecider
+    records: RecordWriter
+    tracer: Tracer
+    metrics: Metrics
+    config_version: str
+    code_version: str
+    retention_ns: int
+    """How long a record keeps its content unless policy says otherwise."""
+    capture_content: bool = False
+    keep_alive_s: float = 15.0
+    subjects: dict[Subject, Mapping[str, object]] = field(default_factory=dict)
+    """Each subject as policy sees it; bounded by the number of keys."""

@@ -1,0 +1,151 @@
+"""The second half of the path for a streamed answer: attempt, screen and close interleave with what the caller already reads.
+
+Mode ``pass``: each chunk is redacted, restored and forwarded as it comes; the finish waits for usage, the answer policy and the durable record.
+Mode ``buffered``: nothing but keep-alives leaves until the whole answer was judged and recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from gateway.capabilities.redaction.stream import ChatStream
+from gateway.capabilities.streaming import KEEP_ALIVE, FinishHolder, checked_chunk, error_event, event, gather
+from gateway.domain import Json, State, StreamMode
+from gateway.errors import GatewayError, UpstreamMalformed
+from gateway.infrastructure.model_stream import ModelStream
+from gateway.pipeline.admit import leave
+from gateway.pipeline.attempt import OpenAttempt
+from gateway.pipeline.close import Ending, caller_gone, close, crashed, denied, refuse
+from gateway.pipeline.intent import Allowed, Denied, Intent, ReleasedStream
+from gateway.pipeline.release import gateway_object, judge, note_logprobs
+from gateway.pipeline.screen import screen
+from gateway.pipeline.services import Services
+
+
+async def open_stream(services: Services, intent: Intent, allowed: Allowed, attempt: OpenAttempt) -> ReleasedStream:
+    """Start the stream and wait for its first events, so that what fails before them is refused with a status of its own.
+
+    Raises:
+        GatewayError: The target failed, or policy refused, before anything could leave.
+    """
+    relay = StreamRelay(services, intent, allowed, attempt, await attempt.open_stream())
+    events = relay.events()
+    try:
+        first = await anext(events)
+    except StopAsyncIteration:
+        raise UpstreamMalformed("the target's stream ended before it began") from None
+    relay.handed_over = True
+    return ReleasedStream(intent=intent, first=first, rest=events)
+
+
+class StreamRelay:
+    """Brings one stream from the target to the caller."""
+
+    def __init__(self, services: Services, intent: Intent, allowed: Allowed, attempt: OpenAttempt, upstream: ModelStream) -> None:
+        self._services = services
+        self._intent = intent
+        self._allowed = allowed
+        self._attempt = attempt
+        self._upstream = upstream
+        self._holder = FinishHolder()
+        self._redactor: ChatStream | None = None
+        self.handed_over = False
+        """Whether the caller has the stream: from then on its record is closed here, before that by ``run``."""
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """Server-sent events for the caller. Whatever ends them, the record is closed and the upstream let go."""
+        body = self._passed() if self._allowed.plan.stream_mode is StreamMode.PASS else self._buffered()
+        try:
+            async for events in body:
+                yield events
+        except GatewayError as error:
+            self._attempt.fail(error)
+            if not self.handed_over:
+                raise
+            yield error_event(await self._refuse(error))
+        except (asyncio.CancelledError, GeneratorExit):
+            self._attempt.fail(asyncio.CancelledError())
+            if self.handed_over:
+                await close(self._services, self._intent, caller_gone(**self._seen()))
+            raise
+        except Exception as error:
+            self._attempt.fail(error)
+            if not self.handed_over:
+                raise
+            yield error_event(await self._refuse(crashed(self._intent, error)))
+        finally:
+            await self._upstream.aclose()
+            if self.handed_over:
+                leave(self._services)
+
+    async def _passed(self) -> AsyncGenerator[bytes, None]:
+        intent, holder = self._intent, self._holder
+        redactor = self._redactor = self._allowed.inspection.stream(self._allowed.obligations)
+        durable = False
+        async for chunks in self._upstream:
+            if self._attempt.first_token_ns is None:
+                self._attempt.first_token_ns = time.time_ns()
+            leaving = [event(kept) for chunk in chunks if (kept := holder.take(redactor.push(checked_chunk(chunk)))) is not None]
+            if leaving:
+                if not durable and intent.opened is not None:
+                    await asyncio.shield(intent.opened)
+                    durable = True
+                yield b"".join(leaving)
+        answer = holder.completion(redactor.record_choices())
+        await self._attempt.end(answer, holder.usage)
+        verdict = await screen(self._services, intent, self._allowed.plan, redactor.findings, {}, holder.finish_reason)
+        if isinstance(verdict, Denied):
+            raise denied(verdict)
+        await self._complete(redactor)
+        yield holder.finals(gateway_object(intent, verdict.obligations, redactor.redactions), include_usage=self._asked_for_usage)
+
+    async def _buffered(self) -> AsyncGenerator[bytes, None]:
+        work = asyncio.ensure_future(self._judged())
+        try:
+            while not (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
+                yield KEEP_ALIVE
+            yield work.result()
+        finally:
+            work.cancel()
+
+    async def _judged(self) -> bytes:
+        """Read the whole answer, judge it, record it; then all of its events at once."""
+        chunks: list[Json] = []
+        async for batch in self._upstream:
+            if self._attempt.first_token_ns is None:
+                self._attempt.first_token_ns = time.time_ns()
+            chunks.extend(checked_chunk(chunk) for chunk in batch)
+        answer = gather(chunks)
+        await self._attempt.end(answer, answer.get("usage"))
+        verdict, _ = await judge(self._services, self._intent, self._allowed, answer)
+        if isinstance(verdict, Denied):
+            raise denied(verdict)
+        redactor = self._redactor = self._allowed.inspection.stream(verdict.obligations)
+        leaving = [event(kept) for chunk in chunks if (kept := self._holder.take(redactor.push(chunk))) is not None]
+        await self._complete(redactor)
+        added = gateway_object(self._intent, verdict.obligations, redactor.redactions)
+        return b"".join([*leaving, self._holder.finals(added, include_usage=self._asked_for_usage)])
+
+    async def _complete(self, redactor: ChatStream) -> None:
+        note_logprobs(self._intent, redactor.logprobs_dropped)
+        self._intent.notes["stream_mode"] = self._allowed.plan.stream_mode
+        await close(self._services, self._intent, Ending(state=State.COMPLETED, **self._seen()))
+
+    def _seen(self) -> dict[str, Any]:
+        """What the caller has of the answer so far, for the record."""
+        redactor = self._redactor
+        if redactor is None:
+            return {}
+        return {"answer": redactor.record_choices(), "released": redactor.caller_choices(), "redactions": redactor.redactions}
+
+    async def _refuse(self, error: GatewayError) -> GatewayError:
+        """Record how the stream broke off; what the caller is told is the error, or that there is no record."""
+        return (await refuse(self._services, self._intent, error, **self._seen())).error
+
+    @property
+    def _asked_for_usage(self) -> bool:
+        options = self._intent.call.body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True

@@ -1,0 +1,6 @@
+"""Who talks to us. A surface parses what came, hands it to the pipeline and renders what comes back; it decides nothing.
+
+- ``front``: the first code to see an HTTP request: limits, unknown paths, the last resort for errors.
+- ``openai_chat``, ``openai_models``: the OpenAI-compatible endpoints. ``operations``: health, readiness, metrics. ``openapi``: the document at ``/docs``.
+- ``http_request``, ``error_responses``: what they share. ``cli``: the commands of ``gateway``.
+"""

@@ -1,0 +1,54 @@
+"""The FastAPI application: every endpoint that is not hot, and the OpenAPI document of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
+from gateway.pipeline.services import Services
+from gateway.surfaces.error_responses import error_body, error_headers
+from gateway.surfaces.openai_models import models_router
+from gateway.surfaces.openapi import describe
+from gateway.surfaces.operations import operations_router, require_operator
+
+
+def build_application(services: Services, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], version: str) -> FastAPI:
+    """The application over ``services``; ``lifespan`` starts and stops what they stand on."""
+    application = FastAPI(title="Execution Gateway", version=version, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    application.include_router(models_router(services))
+    application.include_router(operations_router(services))
+    application.add_exception_handler(GatewayError, _render)
+    application.add_exception_handler(HTTPException, _render)
+
+    @application.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> JSONResponse:
+        require_operator(services, request.scope)
+        return JSONResponse(describe(application))
+
+    @application.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        require_operator(services, request.scope)
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="Execution Gateway")
+
+    return application
+
+
+async def _render(_request: Request, error: Exception) -> JSONResponse:
+    known = error if isinstance(error, GatewayError) else _known(error)
+    return JSONResponse(error_body(known), status_code=known.http_status, headers=error_headers(known))
+
+
+def _known(error: Any) -> GatewayError:
+    """Starlette's own refusals in our shape."""
+    if error.status_code == 404:
+        return NotFound("there is no such endpoint; GET /docs describes those that there are")
+    if error.status_code == 405:
+        return MethodNotAllowed("this endpoint takes another method", headers=dict(error.headers or {}))
+    return InvalidRequest("the request is not what this endpoint takes")

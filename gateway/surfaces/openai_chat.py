@@ -1,0 +1,122 @@
+"""``POST /v1/chat/completions``: OpenAI's chat API, streamed and not, for unmodified clients."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Self
+
+from gateway.domain import Json
+from gateway.errors import InvalidRequest
+from gateway.pipeline.intent import Call, Intent, Refused, ReleasedStream
+from gateway.pipeline.run import run
+from gateway.pipeline.services import Services
+from gateway.surfaces.error_responses import send_error, send_json
+from gateway.surfaces.http_request import Message, Receive, RequestLimits, Scope, Send, bearer_key, header, read_json
+
+PATH = "/v1/chat/completions"
+
+
+class ChatCompletions:
+    """The endpoint, a plain ASGI callable."""
+
+    def __init__(self, services: Services, limits: RequestLimits) -> None:
+        self._services = services
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one chat completion call."""
+        received_ns = time.time_ns()
+        body = await read_json(scope, receive, self._limits)
+        check_chat_request(body)
+        call = Call(
+            surface="chat",
+            key=bearer_key(scope),
+            body=body,
+            stream=body.get("stream") is True,
+            traceparent=header(scope, b"traceparent"),
+            received_ns=received_ns,
+        )
+        async with _Presence(receive) as presence:
+            outcome = await run(self._services, call)
+            headers = _headers(outcome.intent, "deny" if isinstance(outcome, Refused) else "allow")
+            if isinstance(outcome, ReleasedStream):
+                await _send_stream(send, outcome, headers)
+            elif isinstance(outcome, Refused):
+                await send_error(send, outcome.error, outcome.intent.id, headers)
+            else:
+                await send_json(send, 200, outcome.body, headers)
+            presence.answered = True
+
+
+class _Presence:
+    """Cancels the work in its block when the client goes away: the upstream call ends and the record says so."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.answered = False
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        self._work = asyncio.current_task()
+        self._watch = asyncio.ensure_future(self._receive())
+        self._watch.add_done_callback(self._left)
+        return self
+
+    def _left(self, watch: asyncio.Future[Message]) -> None:
+        if not watch.cancelled() and not self.answered and self._work is not None:
+            self._gone = True
+            self._work.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        self.answered = True
+        self._watch.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._work is not None:
+            self._work.uncancel()
+            return True
+        return False
+
+
+async def _send_stream(send: Send, outcome: ReleasedStream, headers: list[tuple[bytes, bytes]]) -> None:
+    try:
+        whole = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"), *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": whole})
+        await send({"type": "http.response.body", "body": outcome.first, "more_body": True})
+        async for events in outcome.rest:
+            await send({"type": "http.response.body", "body": events, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        await outcome.rest.aclose()
+
+
+def _headers(intent: Intent, decision: str) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"x-gateway-record", intent.id.encode()),
+        (b"x-gateway-decision", decision.encode()),
+        (b"x-gateway-trace", intent.trace.trace_id.encode()),
+    ]
+    if intent.plan is not None:
+        headers.append((b"x-gateway-route", intent.plan.route.name.encode()))
+        headers.append((b"x-gateway-target", intent.plan.route.target.name.encode()))
+    return headers
+
+
+def check_chat_request(body: Json) -> None:
+    """Check what the gateway itself relies on; the rest is the upstream's to judge.
+
+    Raises:
+        InvalidRequest: ``model``, ``messages``, ``tools``, ``stream`` or ``stream_options`` is not what the chat API takes; ``param`` names it.
+    """
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        raise InvalidRequest("'model' has to be the name of a model; GET /v1/models lists them", param="model")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("'messages' has to be a list of at least one message", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidRequest("a message has to be an object with a 'role'", param=f"messages[{index}]")
+    if not isinstance(body.get("stream") or False, bool):
+        raise InvalidRequest("'stream' has to be true or false", param="stream")
+    for name, kind in (("tools", list), ("stream_options", dict)):
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise InvalidRequest(f"'{name}' has the wrong type", param=name)

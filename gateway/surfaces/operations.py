@@ -1,0 +1,79 @@
+"""What operators and their tools look at: ``/healthz``, ``/readyz``, ``/metrics``; and who may see it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from gateway.errors import Forbidden
+from gateway.pipeline.identify import identify_key
+from gateway.pipeline.services import Services
+from gateway.surfaces.http_request import Scope, bearer_key
+
+OPERATOR = "operator"
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+
+
+def require_operator(services: Services, scope: Scope) -> None:
+    """Let pass a direct call from this machine, or a key with role ``operator``. A call through a proxy on this machine is not a direct one.
+
+    Raises:
+        Forbidden: Neither.
+        Unauthenticated: The key is not known.
+    """
+    if is_loopback(scope):
+        return
+    subject = identify_key(services, bearer_key(scope))
+    if OPERATOR not in subject.roles:
+        raise Forbidden(f"this endpoint answers on loopback, or to a key with role {OPERATOR}")
+
+
+def is_loopback(scope: Scope) -> bool:
+    """Whether the peer is this machine itself, not a proxy that speaks for somebody else."""
+    client = scope.get("client")
+    if client is None or any(name in _FORWARDED for name, _ in scope["headers"]):
+        return False
+    try:
+        return ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def operations_router(services: Services) -> APIRouter:
+    """The endpoints over ``services``."""
+    router = APIRouter(tags=["Operations"])
+
+    @router.get("/healthz", summary="Whether the process lives")
+    async def healthz() -> dict[str, str]:
+        """Always 200 while the process can answer at all."""
+        return {"status": "ok"}
+
+    @router.get("/readyz", summary="Whether the gateway can serve intents")
+    async def readyz(response: Response) -> dict[str, Any]:
+        """503 where intents would be refused: draining, no policy, or no database. A failed policy reload is reported, and the last good one serves."""
+        report = readiness(services)
+        response.status_code = 200 if report["status"] != "unready" else 503
+        return report
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def metrics(request: Request) -> Response:
+        """On loopback, or to a key with role operator."""
+        require_operator(services, request.scope)
+        content, kind = services.metrics.render()
+        return Response(content, media_type=kind)
+
+    return router
+
+
+def readiness(services: Services) -> dict[str, Any]:
+    """What the gateway stands on, and whether that is enough to serve."""
+    policy = services.policy.status
+    checks = {
+        "policy": {"revision": policy.revision, "reload_error": policy.error},
+        "records": {"available": services.records.available},
+        "draining": services.limits.draining,
+    }
+    unready = services.limits.draining or policy.revision is None or not services.records.available
+    return {"status": "unready" if unready else "degraded" if policy.error else "ready", **checks}
