@@ -59,6 +59,7 @@ class Database:
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_MS / 1000, check_same_thread=False
         )
+        connection.text_factory = _text
         for pragma in (f"synchronous={self._synchronous}", "secure_delete=ON", "foreign_keys=ON", "trusted_schema=OFF"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
@@ -179,6 +180,11 @@ class Database:
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.05)
+
+
+def _text(stored: bytes) -> str:
+    """Text as it is stored. What is no UTF-8 comes as lone surrogates: a ledger that somebody damaged can still be read and judged."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Records: what happened to every intent, appended to hash chains, signed, provable. ``docs/records.md`` is the format.
 
-- ``entry``: what is recorded; ``chain``: how entries become rows of a chain; ``signing``: the key; ``heads``: signed chain heads outside the database.
+- ``entries``: what is recorded; ``chain``: how entries become rows of a chain; ``signing``: the key; ``heads``: signed chain heads outside the database.
 - ``writer``: the serving process's group commit; ``recovery``: what a crash left open.
 - ``store``: list and show, the projection of an intent's entries; ``timeline``: drawn as text.
 - ``verify``: every problem of a tenant's chains; ``export``: the same offline; ``erase``: retention and erasure.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.capabilities.records.entry import CLOSED, GENESIS, OPENED, Entry, encode_facts
+from gateway.capabilities.records.entries import CLOSED, GENESIS, OPENED, Entry, encode_facts
 from gateway.infrastructure.database_ledger import EntryRow, LedgerTransaction
 
 FORMAT = "gateway.records/v1"
@@ -112,7 +112,7 @@ def genesis(ledger: LedgerTransaction, tenant: str) -> Draft:
     binds = []
     for writer in ledger.writers(tenant):
         head = ledger.head(tenant, writer)
-        if head is not None and (writer, head[0]) not in bound:
+        if head is not None and isinstance(head[1], bytes) and (writer, head[0]) not in bound:
             binds.append({"hash": head[1].hex(), "seq": head[0], "writer": writer})
     facts = {"binds": binds, "format": FORMAT}
     return draft(Entry(tenant=tenant, intent_id="", kind=GENESIS, at_ns=time.time_ns(), facts=facts))

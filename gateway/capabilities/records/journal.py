@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.capabilities.records.chain import NO_LINK, Draft, Link, draft, extend, genesis
-from gateway.capabilities.records.entry import CLOSED, OPENED
+from gateway.capabilities.records.entries import CLOSED, OPENED
 from gateway.capabilities.records.heads import HeadFiles
 from gateway.capabilities.records.recovery import closing_entry
 from gateway.infrastructure.database import Database, DatabaseError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gateway.capabilities.records.entry import CLOSED, Entry
+from gateway.capabilities.records.entries import CLOSED, Entry
 from gateway.domain import State
 from gateway.infrastructure.database_ledger import OpenIntent
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _DOMAIN = b"gateway.head/v1\n"
 """Signed before the message, so that no signature of the key over anything else can stand for a head."""
@@ -49,27 +47,9 @@ class SigningKey:
     """The private half: the gateway's secret ``keys.record_signing``."""
 
     def __init__(self, seed: bytes) -> None:
-        """``seed`` is 32 random bytes."""
+        """``seed`` is 32 random bytes (RFC 8032, section 5.1.5)."""
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.verify_key = VerifyKey(self._key.public_key().public_bytes_raw())
-
-    @classmethod
-    def from_secret(cls, secret: str | bytes) -> SigningKey:
-        """Read the configured secret: a PEM private key, or 32 bytes in hexadecimal or base64.
-
-        Raises:
-            ValueError: It is none of these. The message does not quote it.
-        """
-        text = secret.decode("ascii", "replace") if isinstance(secret, bytes) else secret
-        if not text.lstrip().startswith("-----BEGIN"):
-            return cls(_decode(text.strip()))
-        try:
-            key = load_pem_private_key(text.encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            key = None
-        if isinstance(key, Ed25519PrivateKey):
-            return cls(key.private_bytes_raw())
-        raise ValueError("the PEM block is not an unencrypted Ed25519 private key; make one with `openssl genpkey -algorithm ed25519`")
 
     def sign(self, message: bytes) -> bytes:
         """The signature of ``message``, 64 bytes."""
@@ -78,13 +58,9 @@ class SigningKey:
 
 def _decode(text: str) -> bytes:
     try:
-        raw = (
-            bytes.fromhex(text)
-            if len(text) == 64
-            else base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if set("-_") & set(text) else None, validate=True)
-        )
-    except (ValueError, binascii.Error):
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
         raw = b""
     if len(raw) != 32:
-        raise ValueError("expected an Ed25519 key: 32 bytes in hexadecimal or base64 (`openssl rand -hex 32` makes a private one)")
+        raise ValueError("expected an Ed25519 public key: 32 bytes in base64")
     return raw

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.capabilities.records.chain import Draft, draft, new_writer_id
-from gateway.capabilities.records.entry import CLOSED, OPENED, Entry
+from gateway.capabilities.records.entries import CLOSED, OPENED, Entry
 from gateway.capabilities.records.heads import HeadFiles
 from gateway.capabilities.records.journal import Journal, JournalError
 from gateway.capabilities.records.signing import SigningKey
