@@ -1,0 +1,76 @@
+"""A complete answer: inspected once, then shown to the caller and to the record as far as a verdict reveals it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from gateway.capabilities.redaction.leaves import Leaf, Link, Rebuilt, Walk, path, rebuild
+from gateway.capabilities.redaction.places import answer_place, merged
+from gateway.capabilities.redaction.shapes import ANSWER, JSON_ANSWER
+from gateway.capabilities.redaction.views import View
+from gateway.domain import Destination, Json, Obligations
+
+Views: TypeAlias = Callable[[Obligations, Destination], View]
+"""What a destination sees under obligations, by the vault of one intent."""
+IsNew: TypeAlias = Callable[[str, str], bool]
+"""Whether a category and value found in an answer is a finding: what the caller itself sent is not."""
+
+
+class AnswerInspection:
+    """What was found in a complete chat completion. The body is never changed."""
+
+    def __init__(self, body: Json, walk: Walk, views: Views, is_new: IsNew, *, json: bool) -> None:
+        walk.over(body, JSON_ANSWER if json else ANSWER)
+        self._body = body
+        self._leaves = walk.leaves
+        self._media = [item.link for item in walk.media if item.payload]
+        self._views = views
+        self.findings = merged((category, answer_place(leaf.link)) for leaf in walk.leaves for category, value in leaf.found if is_new(category, value))
+        """What the model brought, merged by category and place; secrets always, other values only if the caller did not send them itself."""
+        self.redactions: dict[str, int] = {}
+        """How often a value was hidden from the caller, by category, as of the last ``for_caller``."""
+        self.logprobs_dropped = False
+        """Whether log probabilities were left out for the caller because they would spell what was hidden or restored."""
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice as the model sent it, placeholders and all; empty where it sent none."""
+        choices = self._body.get("choices")
+        message = choices[0].get("message") if choices else None
+        content = message.get("content") if isinstance(message, dict) else None
+        return content if isinstance(content, str) else ""
+
+    def for_caller(self, obligations: Obligations) -> Json:
+        """The answer as the caller gets it: values that the model brought hidden unless granted, the caller's own restored."""
+        view = self._views(obligations, Destination.CALLER)
+        body, dropped = self._shown(view, obligations)
+        self.redactions = view.hidden
+        self.logprobs_dropped = dropped
+        return body
+
+    def for_record(self, obligations: Obligations) -> Json:
+        """The answer as the record keeps it: only what is granted to the record is shown."""
+        return self._shown(self._views(obligations, Destination.RECORD), obligations)[0]
+
+    def _shown(self, view: View, obligations: Obligations) -> tuple[Json, bool]:
+        rebuilt = rebuild(self._body, self._leaves, view, [] if obligations.allow_unscanned else self._media)
+        return _without_logprobs(self._body, rebuilt)
+
+
+def _without_logprobs(original: Json, rebuilt: Rebuilt) -> tuple[Json, bool]:
+    """Leave out the log probabilities of every choice that was touched; its copy is ours to change."""
+    dropped = False
+    for index in _touched_choices(rebuilt.touched):
+        if original["choices"][index].get("logprobs") is not None:
+            rebuilt.value["choices"][index]["logprobs"] = None
+            dropped = True
+    return rebuilt.value, dropped
+
+
+def _touched_choices(leaves: Iterable[Leaf]) -> set[Any]:
+    return {steps[1] for leaf in leaves if _in_choice(steps := path(leaf.link), leaf.link)}
+
+
+def _in_choice(steps: list[str | int], link: Link) -> bool:
+    return link is not None and len(steps) > 2 and steps[0] == "choices" and isinstance(steps[1], int)

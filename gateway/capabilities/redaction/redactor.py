@@ -1,0 +1,23 @@
+"""One redactor per tenant: its scanner, its memo and its placeholder key."""
+
+from __future__ import annotations
+
+from gateway.capabilities.redaction.request import Inspection, Tenant
+from gateway.capabilities.redaction.scanning import CleanTexts, StreamingScanner, TextScanner
+from gateway.domain import Json
+
+_CLEAN_ENTRIES = 20_000
+
+
+class Redactor:
+    """Inspects requests for one tenant.
+
+    ``scanner`` scans answers and streams, ``memo`` the texts of requests, which come again with every turn; ``key`` is the tenant's placeholder key.
+    """
+
+    def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes) -> None:
+        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=CleanTexts(_CLEAN_ENTRIES))
+
+    def inspect(self, body: Json) -> Inspection:
+        """Scan every leaf of a chat completions request. ``body`` is not changed, and must not be changed while its inspection is used."""
+        return Inspection(self._tenant, body)

@@ -1,0 +1,148 @@
+"""The inspection of one request: what was found in it, and everything that is redacted on its behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.capabilities.redaction.answer import AnswerInspection
+from gateway.capabilities.redaction.leaves import Leaf, Walk, rebuild
+from gateway.capabilities.redaction.placeholders import Vault, letters_in
+from gateway.capabilities.redaction.places import request_counts, unscanned
+from gateway.capabilities.redaction.scanning import CleanTexts, StreamingScanner, TextScanner
+from gateway.capabilities.redaction.shapes import REQUEST, Role
+from gateway.capabilities.redaction.stream import ChatStream
+from gateway.capabilities.redaction.stream_fields import StreamContext
+from gateway.capabilities.redaction.views import View
+from gateway.domain import SECRET, Destination, Json, Obligations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """What redaction has of a tenant."""
+
+    scanner: StreamingScanner
+    memo: TextScanner
+    key: bytes
+    clean: CleanTexts
+
+
+class Inspection:
+    """What was found in one request, the vault of its intent, and what follows from both.
+
+    ``assemble`` for the model fills the vault, so it comes before any answer is inspected. Neither the request nor a finding's value leaves through
+    anything here but the methods that name a destination.
+    """
+
+    def __init__(self, tenant: Tenant, body: Json) -> None:
+        walk = Walk(tenant.memo.scan, tenant.clean)
+        walk.over(body, REQUEST)
+        self._tenant = tenant
+        self._body = body
+        self._leaves = walk.leaves
+        self._media = walk.media
+        self._vault = Vault(tenant.key, self._letters)
+        self._own: set[str] = set()
+        self._secrets: set[str] = set()
+        for leaf in self._leaves:
+            self._note_values(leaf)
+        self.findings = request_counts(body, self._leaves) if self._leaves else ()
+        """What was found, merged by category, place and origin."""
+        self.unscanned = unscanned(self._media) if self._media else ()
+        """What nobody could scan, each place and kind once."""
+        self.redactions: dict[str, int] = {}
+        """How often a value was hidden from the model, by category, as of the last ``assemble`` for it."""
+
+    def assemble(self, obligations: Obligations, destination: Destination) -> Json:
+        """The request as ``destination`` may see it; the same object where nothing is hidden, else a copy that shares what is untouched.
+
+        The record gets no content that nobody could scan.
+        """
+        media = [item.link for item in self._media if item.payload] if destination is Destination.RECORD else []
+        if not self._leaves and not media:
+            if destination is Destination.MODEL:
+                self.redactions = {}
+            return self._body
+        view = self._view(obligations, destination)
+        assembled: Json = rebuild(self._body, self._leaves, view, media).value
+        if destination is Destination.MODEL:
+            self.redactions = view.hidden
+        return assembled
+
+    def redact(self, value: Any, obligations: Obligations, destination: Destination) -> Any:
+        """Any JSON value as ``destination`` may see it: every leaf is scanned under its key, strings under ``arguments`` as JSON texts."""
+        walk = Walk(self._tenant.memo.scan, self._tenant.clean)
+        walk.over(value, Role.FREE)
+        return rebuild(value, walk.leaves, self._view(obligations, destination)).value if walk.leaves else value
+
+    def inspect_answer(self, body: Json) -> AnswerInspection:
+        """Scan a complete chat completion."""
+        walk = Walk(self._tenant.scanner.scan, self._tenant.clean, everything=True)
+        return AnswerInspection(body, walk, self._view, self._is_new, json=self.asked_for_json)
+
+    def stream(self, obligations: Obligations) -> ChatStream:
+        """Redaction of a streamed answer, chunk by chunk."""
+        context = StreamContext(
+            scanner=self._tenant.scanner,
+            caller=self._view(obligations, Destination.CALLER),
+            record=self._view(obligations, Destination.RECORD),
+            is_new=self._is_new,
+            clean_json=self._tenant.clean,
+            allow_unscanned=obligations.allow_unscanned,
+        )
+        return ChatStream(context, self._tool_names(), json=self.asked_for_json)
+
+    @property
+    def asked_for_json(self) -> bool:
+        """Whether the answer's content is to be a JSON text."""
+        asked = self._body.get("response_format")
+        kind = asked.get("type") if isinstance(asked, dict) else None
+        return isinstance(kind, str) and kind.startswith("json")
+
+    def _view(self, obligations: Obligations, destination: Destination) -> View:
+        return View(self._vault, obligations, destination, self._own, self._secrets)
+
+    def _is_new(self, category: str, value: str) -> bool:
+        """Whether a finding in an answer is one: what the caller itself sent is not, secrets always are."""
+        return category == SECRET or value not in self._own or value in self._secrets
+
+    def _note_values(self, leaf: Leaf) -> None:
+        for category, value in leaf.found:
+            (self._secrets if category == SECRET else self._own).add(value)
+
+    def _tool_names(self) -> frozenset[str]:
+        """Names of the tools that the model may call."""
+        names = set()
+        for parameter in ("tools", "functions"):
+            tools = self._body.get(parameter)
+            for tool in tools if isinstance(tools, list) else ():
+                function = tool.get("function", tool) if isinstance(tool, dict) else None
+                name = function.get("name") if isinstance(function, dict) else None
+                if isinstance(name, str):
+                    names.add(name)
+        return frozenset(names)
+
+    def _letters(self) -> frozenset[str]:
+        """The letters of every placeholder that the raw request holds literally, decoded JSON texts included."""
+        found: set[str] = set()
+        for text in _texts(self._body):
+            found.update(letters_in(text))
+        for leaf in self._leaves:
+            for piece in leaf.pieces:
+                found.update(letters_in(piece.text))
+        return frozenset(found)
+
+
+def _texts(root: Any) -> Iterator[str]:
+    """Every string of a JSON value, keys included."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, dict):
+            stack += node
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node

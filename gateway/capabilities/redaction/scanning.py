@@ -1,0 +1,114 @@
+"""What redaction needs of a scanner: findings of a whole text, and a text cut into segments while it streams."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from gateway.domain import Finding
+
+Scan: TypeAlias = Callable[[str, str | None], tuple[Finding, ...]]
+"""Findings of a text, sorted and without overlap; the second argument is the key that the text stands under, a cue."""
+
+
+class Segment(Protocol):
+    """A part of a streamed text: a finding, or the text between findings."""
+
+    @property
+    def text(self) -> str:
+        """The characters of the segment."""
+
+    @property
+    def category(self) -> str | None:
+        """What was found, ``None`` for plain text."""
+
+    @property
+    def continued(self) -> bool:
+        """Whether this is a further part of the finding that the last segment began."""
+
+
+class SegmentStream(Protocol):
+    """A text that is scanned as it comes. The segments add up to the text and say the same for every way to split it."""
+
+    def push(self, delta: str, /) -> Sequence[Segment]:
+        """The segments that are certain once ``delta`` was added."""
+
+    def finish(self) -> Sequence[Segment]:
+        """The segments that were held."""
+
+
+class TextScanner(Protocol):
+    """A scanner that knows whole texts only: the memo."""
+
+    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
+        """The findings of ``text``."""
+
+
+class StreamingScanner(TextScanner, Protocol):
+    """A scanner of whole and of streamed texts."""
+
+    def stream(self, key: str | None = None) -> SegmentStream:
+        """A scanner for one streamed text that stands under ``key``."""
+
+
+class WholeSegment(NamedTuple):
+    """A ``Segment`` of a text that was scanned as a whole."""
+
+    text: str
+    category: str | None
+    continued: bool = False
+
+
+class WholeSegments:
+    """A ``SegmentStream`` that holds the whole text and scans it at its end."""
+
+    __slots__ = ("_key", "_parts", "_scan")
+
+    def __init__(self, scan: Scan, key: str | None) -> None:
+        self._scan = scan
+        self._key = key
+        self._parts: list[str] = []
+
+    def push(self, delta: str, /) -> Sequence[Segment]:
+        """Nothing: the text is held."""
+        self._parts.append(delta)
+        return ()
+
+    def finish(self) -> Sequence[Segment]:
+        """The whole text."""
+        text = "".join(self._parts)
+        segments: list[Segment] = []
+        position = 0
+        for category, start, end in self._scan(text, self._key):
+            if start > position:
+                segments.append(WholeSegment(text[position:start], None))
+            segments.append(WholeSegment(text[start:end], category))
+            position = end
+        if position < len(text):
+            segments.append(WholeSegment(text[position:], None))
+        return segments
+
+
+class CleanTexts:
+    """Remembers texts in which nothing was found, by a keyed digest, so that a history that is sent again is not taken apart again."""
+
+    __slots__ = ("_entries", "_key", "_seen")
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._key = os.urandom(16)
+        self._seen: dict[bytes, None] = {}
+
+    def __contains__(self, text: str) -> bool:
+        return self._digest(text) in self._seen
+
+    def add(self, text: str) -> None:
+        """Remember ``text``; the oldest makes room."""
+        if len(self._seen) >= self._entries:
+            del self._seen[next(iter(self._seen))]
+        self._seen[self._digest(text)] = None
+
+    def _digest(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()

@@ -1,0 +1,133 @@
+"""Where ids, texts, JSON texts and media stand in an OpenAI chat request and answer.
+
+A shape is a mapping from a key to the shape of its value, or a ``Role`` for a value. What has no shape is free-form: every string, every long number
+and every key of it is scanned, strings and numbers under the key that they stand under as a cue. A list has the shape of its elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+
+class Role(IntEnum):
+    """What a value is to redaction."""
+
+    FREE = 0
+    TEXT = 1
+    """Prose: the key that it stands under is no cue."""
+    JSON = 2
+    """A JSON text in a string."""
+    IDENTIFIER = 3
+    """What is found in it is replaced as a whole by an alias, so that it stays legal."""
+    CONSTANT = 4
+    """A word of the protocol, scanned only if it is not one that is known."""
+    CONTENT = 5
+    """Prose, or a list of content parts; a list of integers is tokens."""
+    IMAGE = 6
+    AUDIO = 7
+    FILE = 8
+    """Media that nobody can scan: a data URL or base64."""
+    SKIP = 9
+    """Numbers of the protocol, and log probabilities, which go when the text is touched."""
+
+
+Fields: TypeAlias = Mapping[str, Any]
+Shape: TypeAlias = Fields | Role
+"""``Any`` is a ``Shape`` again."""
+
+MEDIA_KINDS = {Role.IMAGE: "image", Role.AUDIO: "audio", Role.FILE: "file"}
+
+FUNCTION_CALL: Fields = {"name": Role.IDENTIFIER, "arguments": Role.JSON}
+TOOL_CALL: Fields = {
+    "index": Role.SKIP,
+    "id": Role.IDENTIFIER,
+    "type": Role.CONSTANT,
+    "function": FUNCTION_CALL,
+    "custom": {"name": Role.IDENTIFIER, "input": Role.TEXT},
+}
+PART: Fields = {
+    "type": Role.CONSTANT,
+    "text": Role.TEXT,
+    "refusal": Role.TEXT,
+    "image_url": {"url": Role.IMAGE, "": Role.IMAGE},
+    "input_audio": {"data": Role.AUDIO, "format": Role.CONSTANT},
+    "file": {"file_data": Role.FILE, "file_id": Role.IDENTIFIER},
+}
+"""The empty key gives the shape of a value that is a bare string."""
+MEDIA_PARTS = {"image_url": "image", "input_audio": "audio", "file": "file"}
+TEXT_PARTS = frozenset({"text", "refusal", "input_text", "output_text"})
+
+MESSAGE: Fields = {
+    "role": Role.CONSTANT,
+    "content": Role.CONTENT,
+    "name": Role.IDENTIFIER,
+    "id": Role.IDENTIFIER,
+    "tool_call_id": Role.IDENTIFIER,
+    "tool_calls": TOOL_CALL,
+    "function_call": FUNCTION_CALL,
+    "refusal": Role.TEXT,
+    "audio": {"id": Role.IDENTIFIER, "data": Role.AUDIO, "transcript": Role.TEXT, "expires_at": Role.SKIP},
+}
+_NAMED: Fields = {"name": Role.IDENTIFIER}
+_TOOL: Fields = {"type": Role.CONSTANT, "function": _NAMED, "custom": _NAMED}
+REQUEST: Fields = {
+    "messages": MESSAGE,
+    "tools": _TOOL,
+    "functions": _NAMED,
+    "tool_choice": {"": Role.CONSTANT, **_TOOL, "allowed_tools": {"mode": Role.CONSTANT, "tools": _TOOL}},
+    "function_call": {"": Role.CONSTANT, **_NAMED},
+    "response_format": {"type": Role.CONSTANT, "json_schema": _NAMED},
+    "prediction": {"type": Role.CONSTANT, "content": Role.CONTENT},
+    "audio": {"voice": Role.CONSTANT, "format": Role.CONSTANT},
+    "modalities": Role.CONSTANT,
+    "prompt": Role.CONTENT,
+    "input": Role.CONTENT,
+    "model": Role.TEXT,
+}
+
+KNOWN_PARAMETERS = frozenset(REQUEST) | {
+    "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "n", "parallel_tool_calls", "presence_penalty",
+    "prompt_cache_key", "reasoning_effort", "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature",
+    "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
+}  # fmt: skip
+"""The parameters of the chat completions API: their names may stand in a finding's ``where``."""
+
+PLAIN_KEYS = KNOWN_PARAMETERS | {
+    "$defs", "$ref",
+    "additionalProperties", "anyOf", "cache_control", "default", "description", "detail", "enum", "filename", "format", "function", "items",
+    "json_schema", "maxLength", "maximum", "minLength", "minimum",
+    "parameters", "pattern", "properties", "reasoning", "reasoning_content", "required", "schema",
+    "strict", "text", "title", "type", "url", "include_usage", "annotations",
+}  # fmt: skip
+"""Keys of protocols and JSON schema that need no scan of their own."""
+
+CONSTANTS = frozenset({
+    "system", "developer", "user", "assistant", "tool", "function", "custom", "text", "image_url", "input_audio", "file", "refusal", "auto", "none", "required",
+    "json_object", "json_schema", "allowed_tools", "content", "audio", "stop", "length", "tool_calls", "content_filter", "function_call", "object", "string",
+    "number", "integer", "boolean", "array", "null", "chat.completion", "chat.completion.chunk", "default", "wav", "mp3",
+})  # fmt: skip
+"""Words of the protocol."""
+
+ANSWER_MESSAGE: Fields = MESSAGE
+JSON_ANSWER_MESSAGE: Fields = {**MESSAGE, "content": Role.JSON}
+
+
+def answer_shape(message: Fields) -> Fields:
+    """The shape of a complete chat completion, or of the frame of a chunk."""
+    choice = {"index": Role.SKIP, "finish_reason": Role.CONSTANT, "logprobs": Role.SKIP, "message": message}
+    return {
+        "id": Role.IDENTIFIER,
+        "object": Role.CONSTANT,
+        "created": Role.SKIP,
+        "model": Role.TEXT,
+        "system_fingerprint": Role.IDENTIFIER,
+        "service_tier": Role.CONSTANT,
+        "usage": Role.SKIP,
+        "choices": choice,
+    }
+
+
+ANSWER = answer_shape(ANSWER_MESSAGE)
+JSON_ANSWER = answer_shape(JSON_ANSWER_MESSAGE)

@@ -1,0 +1,84 @@
+"""A streamed answer: redacted and restored chunk by chunk, with both transcripts, the caller's and the record's, from the same segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.capabilities.redaction.places import UNKNOWN, merged
+from gateway.capabilities.redaction.shapes import ANSWER, Role
+from gateway.capabilities.redaction.stream_choice import ChoiceStream
+from gateway.capabilities.redaction.stream_fields import StreamContext
+from gateway.domain import FindingCount, Json
+
+_PADDING = "obfuscation"
+"""Random characters by which a provider hides the length of a chunk; they say nothing of the chunk that leaves here."""
+
+
+class ChatStream:
+    """One streamed chat completion. ``names`` are those of the tools that the model may call; ``json``: the content is a JSON text.
+
+    An exception from here means that the stream must end: nothing of the chunk may leave.
+    """
+
+    def __init__(self, context: StreamContext, names: frozenset[str], *, json: bool) -> None:
+        self._context = context
+        self._names = names
+        self._json = json
+        self._choices: dict[Any, ChoiceStream] = {}
+
+    def push(self, chunk: Json) -> Json:
+        """Redact one ``chat.completion.chunk`` in place and return it. A choice's finish brings all that was held of it."""
+        chunk.pop(_PADDING, None)
+        clean = self._context.clean
+        for key in list(chunk):
+            value = chunk[key]
+            if key == "choices" and isinstance(value, list):
+                self._push_choices(value)
+            elif value is not None and not (type(value) is str and value in clean):
+                self._frame(chunk, key, value)
+        return chunk
+
+    def close(self) -> None:
+        """The stream ended. What a choice without a finish still holds is not for the caller; the record has it."""
+        for choice in self._choices.values():
+            choice.drop()
+
+    @property
+    def findings(self) -> tuple[FindingCount, ...]:
+        """What the model brought so far, merged by category and place; values that the caller itself sent only if they are secrets."""
+        return merged(self._context.found)
+
+    @property
+    def redactions(self) -> dict[str, int]:
+        """How often a value was hidden from the caller so far, by category."""
+        return self._context.caller.hidden
+
+    @property
+    def logprobs_dropped(self) -> bool:
+        """Whether log probabilities were left out because they would spell what was hidden or restored."""
+        return any(choice.logprobs_dropped for choice in self._choices.values())
+
+    def caller_choices(self) -> list[Json]:
+        """What the caller got so far, in the form of ``transcript.choices``."""
+        return [choice.released for choice in self._choices.values()]
+
+    def record_choices(self) -> list[Json]:
+        """What the record keeps, in the form of ``transcript.choices``."""
+        return [choice.kept for choice in self._choices.values()]
+
+    def _push_choices(self, choices: list[Any]) -> None:
+        for position, choice in enumerate(choices):
+            if not isinstance(choice, dict):
+                choices[position] = None
+                continue
+            index = choice.get("index", position)
+            known = self._choices.get(index)
+            if known is None:
+                known = self._choices[index] = ChoiceStream(self._context, index, self._names, json=self._json)
+            known.push(choice)
+
+    def _frame(self, chunk: Json, key: str, value: Any) -> None:
+        if key not in ANSWER and self._context.whole(key, Role.FREE, UNKNOWN) != key:
+            del chunk[key]
+        else:
+            chunk[key] = self._context.whole(value, ANSWER.get(key, Role.FREE), key if key in ANSWER else UNKNOWN)

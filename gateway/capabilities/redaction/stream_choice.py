@@ -1,0 +1,213 @@
+"""One choice of a streamed answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.capabilities.redaction.places import message_place
+from gateway.capabilities.redaction.shapes import ANSWER, CONSTANTS, MESSAGE, Role
+from gateway.capabilities.redaction.stream_calls import CallStream
+from gateway.capabilities.redaction.stream_fields import Field, NestedField, StreamContext
+from gateway.capabilities.redaction.transcript import entry
+from gateway.domain import Json
+
+_FRAME = ANSWER["choices"]
+
+
+class ChoiceStream:
+    """State of one choice: its fields, its tool calls, its log probabilities. ``json``: the content is a JSON text."""
+
+    def __init__(self, context: StreamContext, index: Any, names: frozenset[str], *, json: bool) -> None:
+        self._context = context
+        self._index = index
+        self._names = names
+        self._json = json
+        self._fields: dict[str, Field] = {}
+        self._nested: dict[str, NestedField] = {}
+        self._calls: dict[Any, CallStream] = {}
+        self._function_call: CallStream | None = None
+        self._logprobs = _Logprobs()
+        self.finish_reason: str | None = None
+
+    @property
+    def logprobs_dropped(self) -> bool:
+        """Whether log probabilities were left out because they would spell what was hidden or restored."""
+        return self._logprobs.dropped
+
+    def push(self, choice: Json) -> None:
+        """Redact one chunk's part in place. With the finish, all that was held is added to its delta; nothing follows a finish."""
+        if self.finish_reason is not None:
+            choice.update(delta={}, finish_reason=None, logprobs=None)
+            return
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            self._delta(delta)
+        else:
+            delta = choice["delta"] = {}
+        for key in choice.keys() - {"delta", "index", "logprobs"}:
+            self._frame(choice, key)
+        if choice.get("finish_reason") is not None:
+            self.finish_reason = choice["finish_reason"]
+            self._finish(delta)
+        self._logprobs.push(choice, self._all_fields(), final=self.finish_reason is not None)
+
+    def drop(self) -> None:
+        """The stream broke off before the finish: what is held goes to the record alone."""
+        if self.finish_reason is None:
+            for part in (*self._fields.values(), *self._nested.values(), *self._all_calls()):
+                part.drop()
+
+    @property
+    def released(self) -> Json:
+        """The choice as the caller got it."""
+        texts = {key: one.released for key, one in self._fields.items()}
+        return entry(self._index, texts.get("content"), texts.get("refusal"), [call.released for call in self._all_calls()], self.finish_reason)
+
+    @property
+    def kept(self) -> Json:
+        """The choice as the record keeps it."""
+        texts = {key: one.kept for key, one in self._fields.items()}
+        return entry(self._index, texts.get("content"), texts.get("refusal"), [call.kept for call in self._all_calls()], self.finish_reason)
+
+    def _frame(self, choice: Json, key: str) -> None:
+        value = choice[key]
+        if value is None or (type(value) is str and value in CONSTANTS):
+            return
+        where = message_place(self._index, None)
+        if key not in _FRAME and self._context.whole(key, Role.FREE, where) != key:
+            del choice[key]
+        else:
+            choice[key] = self._context.whole(value, _FRAME.get(key, Role.FREE), where)
+
+    def _delta(self, delta: Json) -> None:
+        for key in list(delta):
+            value = delta[key]
+            where = message_place(self._index, key)
+            if value is None or (key == "role" and value in CONSTANTS):
+                continue
+            if key not in MESSAGE and self._context.whole(key, Role.FREE, where) != key:
+                del delta[key]
+            elif type(value) is str:
+                delta[key] = self._context.whole(value, MESSAGE[key], where) if key in {"role", "id", "name"} else self._field(key, where).push(value)
+            elif key == "tool_calls" and isinstance(value, list):
+                self._tool_calls(value, where)
+            elif key == "function_call" and isinstance(value, dict):
+                self._legacy_call(where).push_body(value)
+            else:
+                delta[key] = self._nested_field(key, where).push(value)
+
+    def _field(self, key: str, where: str) -> Field:
+        one = self._fields.get(key)
+        if one is None:
+            one = Field(self._context, where, json=self._json and key == "content", cue=None if key in MESSAGE else key)
+            self._fields[key] = one
+        return one
+
+    def _nested_field(self, key: str, where: str) -> NestedField:
+        one = self._nested.get(key)
+        if one is None:
+            one = self._nested[key] = NestedField(self._context, key, where)
+        return one
+
+    def _legacy_call(self, where: str) -> CallStream:
+        if self._function_call is None:
+            self._function_call = CallStream(self._context, self._names, where)
+        return self._function_call
+
+    def _tool_calls(self, entries: list[Any], where: str) -> None:
+        for position, item in enumerate(entries):
+            if not isinstance(item, dict):
+                entries[position] = None
+                continue
+            index = item.get("index", position)
+            call = self._calls.get(index)
+            if call is None:
+                call = self._calls[index] = CallStream(self._context, self._names, where)
+            call.push(item)
+
+    def _finish(self, delta: Json) -> None:
+        for key, one in self._fields.items():
+            rest = one.finish()
+            if rest:
+                delta[key] = (delta.get(key) or "") + rest
+        for key, nested in self._nested.items():
+            rest = nested.finish()
+            if rest is not None:
+                delta[key] = rest if delta.get(key) is None else _joined(delta[key], rest)
+        for index, call in self._calls.items():
+            _add_call(delta, index, call, call.finish())
+        if self._function_call:
+            _add_texts(delta.setdefault("function_call", {}), self._function_call.finish())
+
+    def _all_calls(self) -> list[CallStream]:
+        return [*self._calls.values(), *([self._function_call] if self._function_call else [])]
+
+    def _all_fields(self) -> list[Field]:
+        texts = [call.body for call in self._all_calls() if call.body]
+        return [*self._fields.values(), *texts, *(one for nested in self._nested.values() for one in nested.fields)]
+
+
+def _add_call(delta: Json, index: Any, call: CallStream, rest: Json) -> None:
+    if not rest:
+        return
+    entries = delta.get("tool_calls")
+    if not isinstance(entries, list):
+        entries = delta["tool_calls"] = []
+    for item in entries:
+        if isinstance(item, dict) and item.get("index") == index:
+            break
+    else:
+        item = {"index": index}
+        entries.append(item)
+    _add_texts(item.setdefault(call.holder, {}), rest)
+
+
+def _add_texts(holder: Json, rest: Json) -> None:
+    for key, text in rest.items():
+        holder[key] = (holder.get(key) or "") + text
+
+
+def _joined(value: Any, rest: Any) -> Any:
+    """A nested field of the finish chunk with what was held added: strings at the same place are joined."""
+    if isinstance(value, str) and isinstance(rest, str):
+        return value + rest
+    return rest
+
+
+class _Logprobs:
+    """Log probabilities of one choice. They spell the text, so they are handed on only once the caller has that text as the model sent it."""
+
+    __slots__ = ("_pending", "dropped")
+
+    def __init__(self) -> None:
+        self._pending: dict[str, list[Any]] = {}
+        self.dropped = False
+
+    def push(self, choice: Json, fields: list[Field], *, final: bool) -> None:
+        """Hold those of ``choice``, and hand on what is held once it may be."""
+        arrived = choice.get("logprobs")
+        if arrived is None and not self._pending:
+            return
+        choice["logprobs"] = None
+        if not self.dropped and all(one.settled for one in fields) and not self._pending:
+            choice["logprobs"] = arrived
+            return
+        self._take(arrived)
+        if self.dropped or any(one.touched for one in fields):
+            self._drop()
+        elif all(one.settled for one in fields):
+            choice["logprobs"], self._pending = self._pending, {}
+        elif final:
+            self._drop()
+
+    def _take(self, arrived: Any) -> None:
+        if isinstance(arrived, dict):
+            for key, entries in arrived.items():
+                if isinstance(entries, list):
+                    self._pending.setdefault(key, []).extend(entries)
+                elif entries is None:
+                    self._pending.setdefault(key, [])
+
+    def _drop(self) -> None:
+        self.dropped = True
+        self._pending = {}
