@@ -67,6 +67,7 @@ bench-redaction: setup ## Precision, recall and CPU of redaction on the data in 
 format: setup ## Format Python and Rego, fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m tests.linters.configuration_doc --write
 	$(if $(OPA),$(OPA) fmt --write policies)
 
 lock: setup ## Resolve the newest versions that pyproject.toml allows, with hashes
