@@ -127,33 +127,34 @@ class ModelStream:
             self._fail(malformed(self._start.target, f"its stream is longer than {self._start.max_bytes} bytes"))
             return chunks
         try:
-            for event in self._parser.feed(data) if data else self._parser.finish():
-                if not self._accept(event, chunks):
-                    break
+            events = self._parser.feed(data) if data else self._parser.finish()
         except EventLengthError:
             self._fail(malformed(self._start.target, "an event of its stream is too long"))
-        if not data and not self._ended:
+            return chunks
+        problem = self._take(events, chunks)
+        if problem is not None:
+            self._fail(malformed(self._start.target, problem))
+        elif not data and not self._ended:
             self._end()
         return chunks
 
-    def _accept(self, event: bytes, chunks: list[Json]) -> bool:
-        """Take one event's data; ``False`` once nothing more counts."""
-        if event == b"[DONE]":
-            self._end()
-            return False
-        try:
-            chunk = orjson.loads(event)
-        except orjson.JSONDecodeError:
-            self._fail(malformed(self._start.target, "a chunk of its stream is not JSON"))
-            return False
-        problem = note_chunk(chunk, self._open, self._finished)
-        if problem is not None:
-            self._fail(malformed(self._start.target, problem))
-            return False
-        if self.first_token_ns is None and chunk["choices"]:
-            self.first_token_ns = time.time_ns()
-        chunks.append(chunk)
-        return True
+    def _take(self, events: list[bytes], chunks: list[Json]) -> str | None:
+        """Parse and check events' data into ``chunks``, up to the end of the stream or the first that is wrong; what is wrong with it."""
+        for event in events:
+            try:
+                chunk = orjson.loads(event)
+            except orjson.JSONDecodeError:
+                if event != b"[DONE]":
+                    return "a chunk of its stream is not JSON"
+                self._end()
+                return None
+            problem = note_chunk(chunk, self._open, self._finished)
+            if problem is not None:
+                return problem
+            if self.first_token_ns is None and chunk["choices"]:
+                self.first_token_ns = time.time_ns()
+            chunks.append(chunk)
+        return None
 
     def _end(self) -> None:
         if not self._finished or not self._open <= self._finished:

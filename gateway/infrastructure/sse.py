@@ -8,6 +8,8 @@ still counts (``finish``).
 from __future__ import annotations
 
 _BOM = b"\xef\xbb\xbf"
+_FIELD = b"data: "
+_NEXT = b"\n\ndata: "
 
 
 class EventLengthError(ValueError):
@@ -58,11 +60,13 @@ class SseParser:
         if self._at_start and complete:
             self._at_start = False
             complete = complete.removeprefix(_BOM)
+        if len(complete) <= self._max_event_bytes and complete.startswith(_FIELD) and complete.count(b"\n") == 2 * complete.count(_NEXT):
+            return [data for data in complete[len(_FIELD) :].split(_NEXT) if data]  # the ordinary form: every event is one line of data
         found = []
         for event in complete.split(b"\n\n"):
             if len(event) > self._max_event_bytes:
                 raise EventLengthError
-            data = event[6:] if event.startswith(b"data: ") and b"\n" not in event else _data_of(event)
+            data = _data_of(event)
             if data:
                 found.append(data)
         return found

@@ -52,22 +52,21 @@ def note_chunk(chunk: Any, open_choices: set[int], finished: set[int]) -> str | 
     """
     if type(chunk) is not dict:
         return "a chunk of its stream is not a JSON object"
-    if chunk.get("error") is not None:
-        return f"it sent an error within its stream{_quoted(chunk)}"
     choices = chunk.get("choices")
+    if "error" in chunk and chunk["error"] is not None:
+        return f"it sent an error within its stream{_quoted(chunk)}"
     if type(choices) is not list:
         return "a chunk of its stream has no choices"
     for choice in choices:
-        if type(choice) is not dict:
-            return "a choice of its stream is not an object"
-        index = choice.setdefault("index", 0)
-        if type(index) is not int or type(_delta_of(choice)) is not dict:
-            return "a choice of its stream has no proper index and delta"
+        if type(choice) is not dict or type(choice.get("delta")) is not dict or type(choice.get("index")) is not int:
+            problem = _made_up_for(choice)
+            if problem is not None:
+                return problem
         reason = choice.get("finish_reason")
         if reason is None:
-            open_choices.add(index)
+            open_choices.add(choice["index"])
         elif type(reason) is str:
-            finished.add(index)
+            finished.add(choice["index"])
         else:
             return "a finish_reason of its stream is not a string"
     return None
@@ -95,11 +94,14 @@ def malformed(target: str, what: str, status: int = 200, *, cut: bool = False) -
     return UpstreamMalformed(f"The target {target} did not give a usable answer: {what}.", upstream_status=status, code="upstream.cut" if cut else None)
 
 
-def _delta_of(choice: Json) -> Any:
-    delta = choice.get("delta")
-    if delta is None:
-        delta = choice["delta"] = {}
-    return delta
+def _made_up_for(choice: Any) -> str | None:
+    """Give a streamed choice the index and delta that it lacks; what is wrong with it otherwise."""
+    if type(choice) is not dict:
+        return "a choice of its stream is not an object"
+    choice.setdefault("index", 0)
+    if choice.get("delta") is None:
+        choice["delta"] = {}
+    return None if type(choice["index"]) is int and type(choice["delta"]) is dict else "a choice of its stream has no proper index and delta"
 
 
 def _parsed(raw: bytes) -> Any:

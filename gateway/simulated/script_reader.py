@@ -62,7 +62,7 @@ class _Reader:
 
     def _rule(self, node: yaml.Node) -> Rule:
         readers: dict[str, Callable[[yaml.Node], Any]] = {
-            "name": self._text, "when": self._when, "extract": self._extract, "reply": self._text, "chunks": self._chunks,
+            "name": self._text, "when": self._when, "extract": self._extract, "reply": self._reply, "chunks": self._chunks,
             "first_token_ms": self._count, "pace_ms": self._count, "tool_calls": self._tool_calls, "usage": self._usage,
             "logprobs": self._flag, "finish_reason": self._text, "choices": self._count, "fault": self._fault,
         }  # fmt: skip
@@ -77,6 +77,9 @@ class _Reader:
             if quoted not in known and not quoted.startswith("placeholder:"):
                 self._problem(node, f"{{{quoted}}} is quoted but not extracted{_nearest(quoted, known)}")
         return rule
+
+    def _reply(self, node: yaml.Node) -> str | None:
+        return None if self._plain(node) is None else self._text(node)
 
     def _when(self, node: yaml.Node) -> When:
         readers = {"model": self._text, "contains": self._text, "tool_result": self._flag, "stream": self._flag, "header": self._headers}
