@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,6 +25,7 @@ class Collector:
         self.headers: list[dict[str, str]] = []
         self.connections = 0
         self.released = threading.Event()
+        self._open: list[socket.socket] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +33,7 @@ class Collector:
 
             def setup(self) -> None:
                 collector.connections += 1
+                collector._open.append(self.request)
                 super().setup()
 
             def do_POST(self) -> None:
@@ -101,10 +103,14 @@ class Collector:
         return spans
 
     def stop(self) -> None:
+        """Stop listening and cut every connection."""
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def content_attributes(messages: Sequence[Mapping[str, Any]], choices: Sequence[
     """
     sent = _text([{"role": _role(message), "parts": _parts(message)} for message in messages])
     answered = _text(
-        [{"role": "assistant", "parts": _parts(choice.get("message") or {}), "finish_reason": str(choice.get("finish_reason") or "")} for choice in choices]
+        [{"role": "assistant", "parts": _parts(_mapping(choice.get("message"))), "finish_reason": str(choice.get("finish_reason") or "")} for choice in choices]
     )
     cut = len(sent) > CONTENT_LIMIT or len(answered) > CONTENT_LIMIT
     return {INPUT_MESSAGES: sent[:CONTENT_LIMIT], OUTPUT_MESSAGES: answered[:CONTENT_LIMIT], CONTENT_TRUNCATED: True if cut else None}
@@ -49,7 +49,7 @@ def _parts(message: Mapping[str, Any]) -> list[_Part]:
         parts.extend(_part(part) for part in content)
     if isinstance(message.get("refusal"), str):
         parts.append({"type": "text", "content": message["refusal"]})
-    parts.extend(_call(call) for call in message.get("tool_calls") or ())
+    parts.extend(_call(_mapping(call)) for call in _list(message.get("tool_calls")))
     return parts
 
 
@@ -61,8 +61,16 @@ def _part(part: Any) -> _Part:
 
 
 def _call(call: Mapping[str, Any]) -> _Part:
-    function = call.get("function") or {}
+    function = _mapping(call.get("function"))
     return {"type": "tool_call", "id": call.get("id"), "name": function.get("name"), "arguments": function.get("arguments")}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _text(messages: list[_Part]) -> str:

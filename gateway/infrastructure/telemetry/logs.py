@@ -71,8 +71,10 @@ def configure_logging(output: str, level: str) -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
             foreign_pre_chain=[_describe_library_line, *shared],
-            keep_exc_info=True,
+            keep_exc_info=False,
             keep_stack_info=False,
+            pass_foreign_args=True,
+            use_get_message=False,
         )
     )
     _route_libraries(handler, threshold)
@@ -102,6 +104,8 @@ def _route_libraries(handler: logging.Handler, threshold: int) -> None:
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate, access.disabled = [], False, True
     logging.captureWarnings(True)
+    # What logging prints when a line cannot be formatted would quote its arguments.
+    logging.raiseExceptions = False
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
@@ -129,14 +133,15 @@ def _describe_library_line(_logger: Any, _method: str, event: EventDict) -> Even
     Uvicorn's lines at level info hold only addresses and process ids, which operators want to see.
     """
     record: logging.LogRecord = event["_record"]
-    plain = record.name == "uvicorn.error" and record.levelno <= logging.INFO
-    template = str(event["event"] if plain else record.msg)
+    arguments = event.pop("positional_args", None)
+    template = record.msg if isinstance(record.msg, str) and record.name != "py.warnings" else type(record.msg).__name__
+    if arguments and record.name == "uvicorn.error" and record.levelno <= logging.INFO:
+        with contextlib.suppress(TypeError, ValueError):
+            template = template % arguments
     event["event"] = "library.message"
     event["logger"] = record.name
     event["line"] = f"{record.module}:{record.lineno}"
-    event["template"] = "" if record.name == "py.warnings" else template.split("\n", 1)[0][:_MAX_TEMPLATE]
-    if record.exc_info and record.exc_info[1] is not None:
-        event["exc_info"] = record.exc_info
+    event["template"] = template.split("\n", 1)[0][:_MAX_TEMPLATE]
     return event
 
 

@@ -111,11 +111,14 @@ class JsonSender:
         """One trace as JSON text."""
         return encode_trace(trace)
 
+    def body(self, pieces: Sequence[bytes]) -> bytes:
+        """An ExportTraceServiceRequest of encoded traces."""
+        return b"".join((self._head, b",".join(pieces), b"]}]}]}"))
+
     def send(self, pieces: Sequence[bytes]) -> tuple[Outcome, int]:
         """One POST; an answer that says that spans were rejected gives their number."""
-        body = b"".join((self._head, b",".join(pieces), b"]}]}]}"))
         try:
-            status, answer = self._connection.post(body)
+            status, answer = self._connection.post(self.body(pieces))
         except (OSError, httptools.HttpParserError, ValueError):
             self._connection.close()
             return Outcome.FAILED, 0
@@ -143,11 +146,13 @@ class _Answer:
 
     def __init__(self) -> None:
         self.body = b""
-        self.headed = False
         self.complete = False
+        self.parser = httptools.HttpResponseParser(self)
+        self.keep_alive: bool | None = None
+        """Known once the headers have come."""
 
     def on_headers_complete(self) -> None:
-        self.headed = True
+        self.keep_alive = self.parser.should_keep_alive()
 
     def on_body(self, part: bytes) -> None:
         if len(self.body) < _ANSWER_LIMIT:
@@ -192,20 +197,19 @@ class _Connection:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
         connection.sendall(message)  # the limit of sendall is one for the whole message
         answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
         received = 0
         while not answer.complete:
             connection.settimeout(max(deadline - time.monotonic(), 0.001))
             data = connection.recv(65_536)
             received += len(data)
-            if not data and answer.headed:
+            if not data and answer.keep_alive is False:
                 break  # HTTP/1.0: the end of the connection is the end of the answer
             if not data or received > 4 * _ANSWER_LIMIT:
                 raise ConnectionResetError("the collector closed the connection or answered without end")
-            parser.feed_data(data)
-        if not answer.complete or not parser.should_keep_alive():
+            answer.parser.feed_data(data)
+        if not answer.keep_alive:
             self.close()
-        return parser.get_status_code(), answer.body
+        return answer.parser.get_status_code(), answer.body
 
     def close(self) -> None:
         """Close the socket; a call that waits on it in another thread fails."""
