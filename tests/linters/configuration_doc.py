@@ -40,7 +40,7 @@ def rows_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str
         key = f"{prefix}{name}"
         inner, named = _inner(field.annotation)
         if inner is None or field.default is None:
-            yield key, _kind(field.annotation), _default(field), _cell(field.description or "")
+            yield key, _kind(field), _default(field), _cell(field.description or "")
         elif named or field.is_required():
             yield key, "mapping", _default(field), _cell(field.description or "")
         if inner is not None:
@@ -57,24 +57,25 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     return None, False
 
 
-def _kind(annotation: Any) -> str:
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
-    text = str(annotation)
-    for marker, kind in (
-        ("Mapping", "mapping"),
-        ("tuple", "list"),
-        ("Shape", "mapping"),
-        ("_reference", "reference"),
-        ("_listen", "HOST:PORT"),
-        ("_url", "URL"),
-        ("bool", "true or false"),
-        ("float", "number"),
-        ("int", "whole number"),
-    ):
-        if marker in text:
-            return kind
-    return "text"
+KINDS = {
+    "_reference": "reference",
+    "_listen": "HOST:PORT",
+    "_url": "URL",
+    "Mapping": "mapping",
+    "tuple": "list",
+    "Shape": "mapping",
+    "bool": "true or false",
+    "float": "number",
+    "'int'": "whole number",
+}
+"""What a type is called, by a part of how it is written."""
+
+
+def _kind(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    written = f"{field.annotation} {field.metadata}"
+    return next((kind for part, kind in KINDS.items() if part in written), "text")
 
 
 def _default(field: FieldInfo) -> str:
