@@ -17,7 +17,7 @@ from gateway.simulated.script import GivenUsage, Rule
 DONE = b"data: [DONE]\n\n"
 
 _MAX_CHOICES = 16
-_ABSURD_USAGE: Json = {"prompt_tokens": -1, "completion_tokens": 10**30, "total_tokens": "many"}
+_ABSURD_USAGE: Json = {"prompt_tokens": -1, "completion_tokens": 10**18, "total_tokens": "many"}
 
 _serial = itertools.count(1)
 
