@@ -1,0 +1,143 @@
+"""The bench: what governance costs against a bare pass-through, on this machine, now. Writes ``build/bench.json``.
+
+Servers under test run on one core, everything else (load, upstream, collector of traces) on the others. The two sides take turns, so that what the
+machine does meanwhile falls on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import orjson
+
+from gateway.domain import Json
+from tests.benchmarks.checks import check
+from tests.benchmarks.measure import rss_mb
+from tests.benchmarks.profiling import MODES, profile
+from tests.benchmarks.report import line, summary
+from tests.benchmarks.runs import FULL, QUICK, LoadError, Runner, Side
+from tests.benchmarks.workloads import TURN30, WORKLOADS
+from tests.stage import ROOT, Server, Stage, build, free_port
+
+_OUTPUT = ROOT / "build" / "bench.json"
+_STARTS = 5
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """The core of the servers under test, and those of everything else; the same one where there is only one."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    return {first}, set(rest) or {first}
+
+
+@contextmanager
+def _serving(folder: Path, name: str, command: list[str], port: int, on: set[int]) -> Iterator[Server]:
+    server = Server(command, log=folder / f"{name}.log")
+    os.sched_setaffinity(server.pid, on)
+    try:
+        server.wait_ready(port, "/readyz")
+        yield server
+    finally:
+        server.stop()
+
+
+def start_to_ready(stage: Stage) -> float:
+    """Median seconds from spawning the gateway to the first 200 of ``/readyz``, on all cores."""
+    times = []
+    for _ in range(_STARTS):
+        started = time.monotonic()
+        server = stage.gateway()
+        try:
+            server.wait_ready(stage.port)
+            times.append(time.monotonic() - started)
+        finally:
+            server.stop()
+    return round(statistics.median(times), 2)
+
+
+class Scene:
+    """Upstream and collector, running; the gateway's config."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.server_core, self.load_cores = cores()
+        self.upstream, self.collector = free_port(), free_port()
+        for name, port in (("static_upstream", self.upstream), ("collector", self.collector)):
+            stack.enter_context(_serving(folder, name, [f"tests.benchmarks.{name}", str(port)], port, self.load_cores))
+        self.stage = build(folder, upstream=self.upstream, collector=self.collector)
+
+    @contextmanager
+    def floor(self) -> Iterator[Side]:
+        """The pass-through, running."""
+        port = free_port()
+        with _serving(self.folder, "floor", ["tests.benchmarks.floor", str(port), str(self.upstream)], port, self.server_core) as server:
+            yield Side(name="floor", port=port, pid=server.pid, key="none")
+
+    @contextmanager
+    def gateway(self, *command: str) -> Iterator[Side]:
+        """The gateway, running with every control on; ``command`` runs it in another way."""
+        stage = self.stage
+        arguments = [*(command or ("gateway",)), "run", "--config", str(stage.config)]
+        with _serving(self.folder, "gateway", arguments, stage.port, self.server_core) as server:
+            yield Side(name="governed", port=stage.port, pid=server.pid, key=stage.key)
+
+
+def measure(runner: Runner, only: str | None) -> Json:
+    """Every workload in turn, or one, each printed as soon as it is known."""
+    results: Json = {}
+    for key in [*WORKLOADS, TURN30]:
+        if only in {None, key}:
+            results[key] = runner.compare_turns() if key == TURN30 else runner.compare(WORKLOADS[key])
+            print(line(key, results[key]), flush=True)
+    return results
+
+
+def bench(scene: Scene, *, quick: bool, only: str | None) -> Json:
+    """All figures, in the form of ``build/bench.json``."""
+    extra: Json = {"start_to_ready_s": start_to_ready(scene.stage)}
+    with scene.floor() as floor, scene.gateway() as governed:
+        runner = Runner(floor, governed, QUICK if quick else FULL, scene.load_cores)
+        results = measure(runner, only)
+        if only is None:
+            before = rss_mb(governed.pid)
+            runner.grow()
+            extra["rss_growth_mb"] = round(rss_mb(governed.pid) - before, 1)
+        extra["checks"] = check(scene.stage, runner.calls[governed.name], scene.collector)
+    return {**results, **extra}
+
+
+def main() -> int:
+    """The bench or a profile; 1 where a check found something wrong."""
+    parser = argparse.ArgumentParser(prog="bench.py", description="The price of governance against a bare pass-through.")
+    parser.add_argument("--quick", action="store_true", help="one short round of each, for a first look")
+    parser.add_argument("--only", choices=[*WORKLOADS, TURN30], help="one workload")
+    parser.add_argument("--profile", choices=list(WORKLOADS), help="print the functions that take the most time under a workload, instead")
+    parser.add_argument("--mode", choices=MODES, help="with --profile: one way of profiling, not both")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder, ExitStack() as stack:
+        try:
+            scene = Scene(Path(folder), stack)
+            if options.profile:
+                profile(scene.gateway, scene.folder, scene.load_cores, options.profile, MODES if options.mode is None else (options.mode,))
+                return 0
+            results = bench(scene, quick=options.quick, only=options.only)
+        except (LoadError, RuntimeError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 2
+    print(summary(results))
+    if options.only is None:
+        _OUTPUT.parent.mkdir(exist_ok=True)
+        _OUTPUT.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2) + b"\n")
+    return 0 if results["checks"]["equal"] and results["checks"]["verify_clean"] else 1
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())
