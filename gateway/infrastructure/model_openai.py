@@ -142,26 +142,26 @@ class ModelClient:
             UpstreamError: the target failed; the subclass and its ``reason_code`` say how.
         """
         self._take_slot()
-        response = None
+        response = stream = None
         first_token_by = asyncio.get_running_loop().time() + self._options.first_token_s
         try:
             async with asyncio.timeout_at(first_token_by):
                 response = await self._post(body, self._stream_headers, traceparent)
                 await self._expect(response, "text/event-stream")
+            start = StreamStart(
+                target=self._options.name,
+                status=response.status,
+                request_bytes=len(body),
+                max_bytes=self._options.max_answer_bytes,
+                first_token_by=first_token_by,
+            )
+            stream = ModelStream(_Connection(response, self), start, self._release_slot)
         except TimeoutError:
-            self._abandon(response)
             raise self._timeout("first token") from None
-        except BaseException:
-            self._abandon(response)
-            raise
-        start = StreamStart(
-            target=self._options.name,
-            status=response.status,
-            request_bytes=len(body),
-            max_bytes=self._options.max_answer_bytes,
-            first_token_by=first_token_by,
-        )
-        return ModelStream(_Connection(response, self), start, self._release_slot)
+        finally:
+            if stream is None:
+                self._abandon(response)
+        return stream
 
     def _abandon(self, response: aiohttp.ClientResponse | None) -> None:
         if response is not None:

@@ -84,19 +84,19 @@ class ModelStream:
         return self
 
     async def __anext__(self) -> list[Json]:
+        going_on = False
         try:
             while not self._ended:
-                data = await self._read()
-                chunks = self._chunks(data)
+                chunks = self._chunks(await self._read())
                 if chunks:
+                    going_on = True
                     return chunks
         except UpstreamError as failure:
             self._fail(failure)
-        except BaseException:
-            self._close()
-            raise
+        finally:
+            if not going_on:
+                self._close()
         if self._failure is not None:
-            self._close()
             raise self._failure
         raise StopAsyncIteration
 

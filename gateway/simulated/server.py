@@ -146,24 +146,19 @@ class SimulatedProvider:
         return made
 
     async def _send(self, request: web.BaseRequest, plan: _Plan) -> web.StreamResponse:
-        rule = plan.rule
         if not plan.content_type:
             return _raw(request, plan.parts)
-        if rule.first_token_ms and not plan.stream:
-            await asyncio.sleep(rule.first_token_ms / 1000)
-        if plan.good and not plan.stream:
-            return web.Response(body=_joined(plan.parts), content_type=plan.content_type)
+        first_token_s = plan.rule.first_token_ms / 1000
+        if not plan.stream:
+            await _pause(first_token_s)
+            if plan.good:
+                return web.Response(body=_joined(plan.parts), content_type=plan.content_type)
         response = web.StreamResponse(headers={"content-type": plan.content_type, "cache-control": "no-cache"})
         await response.prepare(request)
-        if rule.first_token_ms and plan.stream:
-            await asyncio.sleep(rule.first_token_ms / 1000)
-        parts = [_joined(plan.parts)] if plan.good and not rule.pace_ms else plan.parts
-        for part in parts:
-            if not await faults.write(request, response, part):
-                return response
-            if rule.pace_ms:
-                await asyncio.sleep(rule.pace_ms / 1000)
-        await response.write_eof()
+        if plan.stream:
+            await _pause(first_token_s)
+        if await _write_all(request, response, plan):
+            await response.write_eof()
         return response
 
 
@@ -174,6 +169,22 @@ class _Plan(NamedTuple):
     stream: bool
     good: bool
     """No fault among the parts: they are all bytes."""
+
+
+async def _write_all(request: web.BaseRequest, response: web.StreamResponse, plan: _Plan) -> bool:
+    """Send the parts at their pace; ``False`` if one of them ended the connection."""
+    pace_s = plan.rule.pace_ms / 1000
+    parts = plan.parts if pace_s or not plan.good else [_joined(plan.parts)]
+    for part in parts:
+        if not await faults.write(request, response, part):
+            return False
+        await _pause(pace_s)
+    return True
+
+
+async def _pause(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
 def _joined(parts: list[faults.Part]) -> bytes:
