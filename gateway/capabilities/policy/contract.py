@@ -1,0 +1,113 @@
+"""What a policy can refer to: the sections and fields of ``gateway.input/v1``, and which of them forbid remembering a verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.domain import Hook
+
+SCHEMA: Final = "gateway.input/v1"
+
+VERDICT_RULES: Mapping[Hook, str] = {hook: f"data.gateway.{hook.value}.verdict" for hook in Hook}
+"""The one rule of each hook."""
+
+FIELDS: Mapping[str, frozenset[str] | None] = {
+    "schema": None,
+    "hook": None,
+    "subject": frozenset({"id", "kind", "tenant", "teams", "roles", "on_behalf_of"}),
+    "intent": frozenset({"id", "parent_id", "root_id", "depth", "surface", "name", "labels", "idempotency_key"}),
+    "request": frozenset({"route", "stream", "params", "messages", "tools", "tokens_estimate", "cost_estimate_microusd", "unscanned"}),
+    "findings": None,
+    "approvals": None,
+    "answer": frozenset(
+        {"source", "author", "text", "finish_reason", "tool_calls", "schema_valid", "repairs", "fallback", "confidence", "signals"},
+    ),
+    "intent_verdict": frozenset({"outcome", "reasons", "obligations"}),
+    "tool": frozenset({"server", "name", "arguments", "arguments_sha256", "risk"}),
+    "task": frozenset({"id", "kind", "move", "actors", "worker", "evidence", "checks"}),
+    "budget": frozenset({"remaining_microusd", "reserved_microusd"}),
+    "versions": frozenset({"prompt", "schema", "tools", "index", "config", "variant"}),
+    "time": None,
+    "trace_id": None,
+    "attempt": None,
+}
+"""Every section of the contract; the fields where the contract lists them."""
+
+VOLATILE: tuple[tuple[str, ...], ...] = (
+    *(("intent", name) for name in ("id", "parent_id", "root_id", "idempotency_key")),
+    *(("request", name) for name in ("messages", "tools", "params")),
+    *(("answer", name) for name in ("text", "tool_calls")),
+    *((name,) for name in ("approvals", "tool", "task", "budget", "time", "trace_id")),
+)
+"""Content, time, money and what differs with every intent: a verdict that depends on the whole of one of these is never remembered."""
+
+PARAMETERS = ("request", "params")
+"""One parameter by its name (``max_tokens``) is no content; all of them may hold some."""
+
+CONTENT_OF_ANSWER: tuple[tuple[str, ...], ...] = (("answer", "text"), ("answer", "tool_calls"))
+"""Whoever refers to these needs the whole answer before it can decide."""
+
+
+def covers(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether a reference to ``path`` takes in all of ``other``: ``("answer",)`` covers ``("answer", "text")``."""
+    return other[: len(path)] == path
+
+
+def samples(hook: Hook) -> Mapping[str, Mapping[str, Any]]:
+    """Inputs by name on which a policy is tried before it goes live: what is usual, next to nothing, and as much as the gateway would ever ask about."""
+    return {"usual": _sample(hook, 3, "hello"), "sparse": {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 1_000, "aA1!-_ é" * 40)}
+
+
+def _sample(hook: Hook, many: int, text: str) -> dict[str, Any]:
+    common: dict[str, Any] = {
+        "schema": SCHEMA,
+        "hook": hook.value,
+        "subject": {"id": "key_1", "kind": "key", "tenant": "acme", "teams": ["support", "research"], "roles": ["user"], "on_behalf_of": None},
+        "intent": {"id": "i1", "parent_id": None, "root_id": "i1", "depth": 0, "surface": "chat", "name": None, "labels": {}, "idempotency_key": None},
+        "findings": [{"category": "EMAIL_ADDRESS", "count": 1, "where": f"messages[{i}].content", "origin": "caller"} for i in range(many)],
+        "approvals": [],
+        "versions": {"config": "c1"},
+        "time": "2026-01-01T00:00:00Z",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "attempt": 0,
+    }
+    return common | (_intent_part(many, text) if hook is Hook.INTENT else _answer_part(many, text))
+
+
+def _intent_part(many: int, text: str) -> dict[str, Any]:
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"id": {"type": "string"}}}}}
+    request = {
+        "route": "assistant",
+        "stream": False,
+        "params": {"temperature": 0.5, "max_tokens": 256},
+        "messages": [{"role": "user", "content": text} for _ in range(many)],
+        "tools": [tool for _ in range(many)],
+        "tokens_estimate": 10 * many,
+        "cost_estimate_microusd": many,
+        "unscanned": [],
+    }
+    return {"request": request}
+
+
+def _answer_part(many: int, text: str) -> dict[str, Any]:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"id": "1"}'}}
+    answer = {
+        "source": "model",
+        "author": "simulated-1",
+        "text": text * many,
+        "finish_reason": "stop",
+        "tool_calls": [call for _ in range(many)],
+        "schema_valid": None,
+        "repairs": 0,
+        "fallback": False,
+        "confidence": None,
+        "signals": {},
+    }
+    verdict = {"outcome": "allow", "reasons": [], "obligations": {"reveal": {"model": [], "caller": []}}}
+    return {"request": {"route": "assistant", "stream": False}, "answer": answer, "intent_verdict": verdict}
+
+
+UNICODE_DEPENDENT_REGEX: Final = re.compile(r"\\[dDwWsSbBpP]|[^\x00-\x7f]|\(\?[a-zA-Z]*i")
+"""What regular expressions mean differently to the two engines: Rust's classes take in all of Unicode, Go's only ASCII."""

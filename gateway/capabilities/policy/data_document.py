@@ -1,0 +1,101 @@
+"""The data document, in the part of YAML that every reader understands alike.
+
+YAML readers disagree on ``yes``, ``012``, ``1_000``, dates, merge keys and doubled keys; OPA's and Python's do. A table that two engines read differently
+would decide differently, so only plain JSON values are taken: whatever else stands unquoted is a problem with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from gateway.capabilities.policy.problems import Problem
+
+MAX_DEPTH = 32
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+_AMBIGUOUS = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+]?[.0-9][-+_.:,0-9a-fx]*(T.*|Z)?|[-+]?\.(inf|nan)|=|<<")
+_WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+
+
+def read_yaml(name: str, text: str, problems: list[Problem]) -> dict[str, Any]:
+    """The object that a data file holds; what is wrong with it is appended to ``problems``."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
+            problems.append(Problem(name, 1, 1, "aliases (*name) are not taken", "write the value out"))
+            return {}
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problems.append(Problem(name, line, col, f"not YAML: {getattr(error, 'problem', None) or 'unreadable'}", "correct the file"))
+        return {}
+    value = _Reader(name, problems).value(root, 0) if root is not None else {}
+    if not isinstance(value, dict):
+        problems.append(Problem(name, 1, 1, "the file must hold a mapping", "give each table a name"))
+        return {}
+    return value
+
+
+def merge(into: dict[str, Any], folder: Sequence[str], value: Mapping[str, Any], name: str, problems: list[Problem]) -> None:
+    """Put a data file's ``value`` below the names of its ``folder``, as OPA does."""
+    for part in folder:
+        step = into.setdefault(part, {})
+        if not isinstance(step, dict):
+            problems.append(Problem(name, 0, 0, "another data file has a plain value where this one's folder stands", "rename one"))
+            return
+        into = step
+    for key, item in value.items():
+        if key in into:
+            problems.append(Problem(name, 0, 0, "another data file has the same table", "keep each table in one file"))
+        into[key] = item
+
+
+class _Reader:
+    """Turns YAML nodes into JSON values."""
+
+    def __init__(self, name: str, problems: list[Problem]) -> None:
+        self._name = name
+        self._problems = problems
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            return self._refuse(node, f"nested deeper than {MAX_DEPTH}", "flatten the table")
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, depth + 1) for item in node.value]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, depth)
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.value(key_node, depth + 1)
+            if not isinstance(key, str):
+                self._refuse(key_node, "a key must be text", "put it in quotes")
+            elif key in found:
+                self._refuse(key_node, "this key stands here twice", "remove one")
+            else:
+                found[key] = self.value(value_node, depth + 1)
+        return found
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        text: str = node.value
+        if node.style is not None:
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+        if not text or _AMBIGUOUS.fullmatch(text) or not node.tag.startswith("tag:yaml.org,2002:str"):
+            return self._refuse(node, "YAML readers do not agree on what this is", "put it in quotes, or write true, false, null or a plain number")
+        return text
+
+    def _refuse(self, node: yaml.Node, what: str, hint: str) -> None:
+        mark = node.start_mark
+        self._problems.append(Problem(self._name, mark.line + 1, mark.column + 1, what, hint))

@@ -1,0 +1,69 @@
+"""From a folder to a policy that may go live: read, lint, try, compile. One way for the start, for every reload and for the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from gateway.capabilities.policy.bundle import Bundle, load_bundle
+from gateway.capabilities.policy.contract import VERDICT_RULES, samples
+from gateway.capabilities.policy.lint import lint
+from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
+from gateway.capabilities.policy.problems import PolicyError, Problem
+from gateway.capabilities.policy.source_lint import lint_source
+from gateway.capabilities.policy.syntax import Program
+from gateway.capabilities.policy.trial import Case, Trial
+from gateway.domain import Hook
+
+DEFAULT_TRIAL_S = 10.0
+
+
+def load_policy(
+    path: Path, *, trial_s: float = DEFAULT_TRIAL_S, memo_entries: int = 10_000, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None
+) -> Policy:
+    """Read, lint, try and compile the policy in the folder ``path``. Blocks for some 50 ms, at worst ``trial_s``.
+
+    ``started`` is handed the trial before it runs, so that the caller can cancel it.
+
+    Raises:
+        PolicyError: The policy must not go live; with every problem that was found.
+    """
+    bundle = load_bundle(path)
+    program = check(bundle, trial_s=trial_s, timeout_s=timeout_s, started=started)
+    return Policy(bundle, program, memo_entries=memo_entries, timeout_s=timeout_s)
+
+
+def check(
+    bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None
+) -> Program:
+    """Lint a bundle and try it on sample inputs of every hook; the parsed modules if nothing is wrong.
+
+    Raises:
+        PolicyError: With every problem that was found.
+    """
+    problems = [problem for name, text in bundle.modules.items() for problem in lint_source(name, text)]
+    if problems:  # such sources may take for ever to parse
+        raise PolicyError(problems)
+    cases = [
+        Case(f"the {hook.value} verdict for the {name} sample input", VERDICT_RULES[hook], orjson.dumps(sample).decode())
+        for hook in Hook
+        for name, sample in samples(hook).items()
+    ]
+    trial = Trial(bundle.modules, bundle.data_json, cases, limit_s=trial_s)
+    if started is not None:
+        started(trial)
+    result = trial.run()
+    problems.extend(result.problems)
+    problems.extend(
+        Problem("policy", 0, 0, f"{name} took {outcome['seconds']:.1f} s", f"it must take less than {timeout_s:g} s")
+        for name, outcome in result.cases.items()
+        if outcome["seconds"] > timeout_s
+    )
+    program = Program(result.ast) if result.ast is not None else None
+    if program is not None:
+        problems.extend(lint(program, bundle.data))
+    if problems or program is None:
+        raise PolicyError(problems)
+    return program

@@ -1,0 +1,190 @@
+"""The parsed modules of a policy, as the engine gives them, in a form that can be asked: what is a rule, what does a reference mean.
+
+An expression is an object with one entry, its kind: ``{"RefDot": {"refr": ..., "field": [span, "name"]}}``. Whoever walks the tree takes every nested
+object and list; nothing here depends on knowing all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+Node: TypeAlias = Mapping[str, Any]
+Path: TypeAlias = tuple[str, ...]
+
+_REFS = frozenset({"RefDot", "RefBrack"})
+
+
+class Reference(NamedTuple):
+    """``root.a["b"][c]``: the root expression and one segment for each step, text where it is literal, else the index expression."""
+
+    root: Node
+    segments: tuple[str | Node, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The root variable's name, ``None`` where the root is something else (a call, a literal)."""
+        return str(self.root["Var"]["value"]) if "Var" in self.root else None
+
+    @property
+    def literal(self) -> Path:
+        """The segments up to the first that is not literal."""
+        found: list[str] = []
+        for segment in self.segments:
+            if not isinstance(segment, str):
+                break
+            found.append(segment)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One definition of a rule; several share a name."""
+
+    module: Module
+    name: str
+    node: Node
+    line: int
+    col: int
+    kind: str
+    """``default``, ``value`` (complete, or with keys in its head), ``set`` or ``function``."""
+    keyed: bool
+    """Whether the head is a reference (``limits[team] := ...``, ``a.b := ...``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """One Rego file."""
+
+    file: str
+    package: Path
+    imports: Mapping[str, Path]
+    """What each imported name stands for, beginning with ``data`` or ``input``."""
+    rules: list[Rule]
+
+
+class Program:
+    """All modules of a policy."""
+
+    def __init__(self, tree: Sequence[Node]) -> None:
+        """Index what the engine's ``ast()`` returned."""
+        self.modules = [_module(entry) for entry in tree]
+        self.rules: dict[Path, list[Rule]] = {}
+        """By package and first name: ``("gateway", "intent", "verdict")``."""
+        for module in self.modules:
+            for rule in module.rules:
+                self.rules.setdefault((*module.package, rule.name), []).append(rule)
+
+    def resolve(self, module: Module, name: str, rest: Path) -> Path | None:
+        """What ``name`` and the literal steps after it mean in ``module``: a path that begins with ``input`` or ``data``, ``None`` for a local name."""
+        if name in {"input", "data"}:
+            return (name, *rest)
+        if name in module.imports:
+            return (*module.imports[name], *rest)
+        if (*module.package, name) in self.rules:
+            return ("data", *module.package, name, *rest)
+        return None
+
+    def rules_at(self, path: Path) -> Iterator[Path]:
+        """Every rule that ``path`` (without ``data``) can reach: itself, one that it leads into, all below it."""
+        for key in self.rules:
+            shorter = min(len(key), len(path))
+            if key[:shorter] == path[:shorter]:
+                yield key
+
+
+def reference(node: Node) -> Reference | None:
+    """The reference or bare variable that ``node`` is, if it is one."""
+    segments: list[str | Node] = []
+    while (kind := next(iter(node), "")) in _REFS:
+        body = node[kind]
+        segments.append(body["field"][1] if kind == "RefDot" else literal_text(body["index"]) or body["index"])
+        node = body["refr"]
+    if not segments and "Var" not in node:
+        return None
+    return Reference(node, tuple(reversed(segments)))
+
+
+def literal_text(node: Node) -> str | None:
+    """The text of a string literal."""
+    for kind in ("String", "RawString"):
+        if kind in node:
+            value = node[kind]["value"]
+            return value if isinstance(value, str) else None
+    return None
+
+
+def literal_path(node: Node) -> Path | None:
+    """The keys that ``object.get`` is given, where all are literal: ``"a"`` or ``["a", "b"]``."""
+    text = literal_text(node)
+    if text is not None:
+        return (text,)
+    if "Array" not in node:
+        return None
+    parts = [literal_text(item) for item in node["Array"]["items"]]
+    return tuple(part for part in parts if part is not None) if None not in parts else None
+
+
+def callee(node: Node) -> str | None:
+    """The dotted name of the function that a call calls."""
+    found = reference(node["Call"]["fcn"]) if "Call" in node else None
+    if found is None or found.name is None:
+        return None
+    return ".".join((found.name, *found.literal))
+
+
+def children(node: Any) -> Iterator[Any]:
+    """The nested objects and lists of a node."""
+    values = node.values() if isinstance(node, dict) else node
+    for value in values:
+        if isinstance(value, (dict, list)):
+            yield value
+
+
+def walk(node: Any) -> Iterator[Node]:
+    """Every object in a tree, the outer ones first."""
+    open_nodes = [node]
+    while open_nodes:
+        current = open_nodes.pop()
+        if isinstance(current, dict):
+            yield current
+        open_nodes.extend(reversed(list(children(current))))
+
+
+def place(node: Any) -> tuple[int, int]:
+    """Line and column of a node."""
+    for found in walk(node):
+        span = found.get("span")
+        if isinstance(span, dict):
+            return int(span["line"]), int(span["col"])
+    return 0, 0
+
+
+def _module(entry: Node) -> Module:
+    tree, source = entry["ast"], entry["source"]["contents"].encode()
+    package = reference(tree["package"]["refr"])
+    imports: dict[str, Path] = {}
+    for item in tree["imports"]:
+        found = reference(item["refr"])
+        if found is None or found.name not in {"data", "input"}:
+            continue
+        target: Path = (found.name, *found.literal)
+        alias = item.get("as")
+        imports[source[alias["start"] : alias["end"]].decode() if alias else target[-1]] = target
+    assert package is not None  # noqa: S101 - a module without a package does not parse
+    module = Module(file=entry["source"]["file"], package=(str(package.name), *package.literal), imports=imports, rules=[])
+    module.rules.extend(_rule(module, node) for node in tree["rules"])
+    return module
+
+
+def _rule(module: Module, node: Node) -> Rule:
+    if "Default" in node:
+        kind, head = "default", node["Default"]
+    else:
+        form, head = next(iter(node["Spec"]["head"].items()))
+        kind = {"Compr": "value", "Set": "set", "Func": "function"}[form]
+    found = reference(head["refr"])
+    assert found is not None  # noqa: S101 - a head is a name or a reference
+    line, col = place(node)
+    return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, keyed=bool(found.segments))

@@ -1,0 +1,148 @@
+"""From what Rego said to a ``Verdict``: strictly, so that a slip of the pen refuses instead of being overlooked.
+
+What is not of the contract is ``policy.malformed``; what is of the contract but cannot be enforced by this build is ``policy.unsupported``. Messages name
+the place in the verdict and never quote it, because a verdict can be computed from content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.domain import SECRET, Destination, Obligations, Reason, Verdict
+
+MAX_REASONS: Final = 32
+MAX_RULE_CHARS: Final = 100
+MAX_MESSAGE_CHARS: Final = 1_000
+MAX_CATEGORIES: Final = 500
+MAX_ROUTES: Final = 500
+MAX_LABELS: Final = 32
+MAX_LABEL_CHARS: Final = 200
+MAX_TOKENS: Final = 100_000_000
+MAX_RETENTION_DAYS: Final = 36_500
+"""Bounds of this gateway: nothing longer belongs into an answer, a header or a record."""
+
+_OUTCOMES = frozenset({"allow", "deny", "escalate"})
+_NOT_BUILT = frozenset({"sources", "require_schema", "approval"})
+_CATEGORY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_DESTINATIONS: Mapping[str, Destination] = {destination.value: destination for destination in Destination}
+_NO_REASON = Reason("policy.denied", "policy refused and gave no reason")
+_NO_QUEUE = Reason("no queue", "policy wants a person to decide, and there is no queue of people yet")
+
+
+class VerdictFault(Exception):
+    """The verdict cannot be used. ``rule`` is ``policy.malformed`` or ``policy.unsupported``, ``message`` says what and where."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+
+
+def parse(value: Any) -> Verdict:
+    """The verdict that ``value`` (decoded JSON) states.
+
+    ``escalate`` comes back as ``deny`` with the reason ``no queue`` before the policy's own, because nobody is there to decide.
+
+    Raises:
+        VerdictFault: It is not a verdict of the contract, or demands what this build cannot do.
+    """
+    verdict = _object(value, "the verdict", {"outcome", "reasons", "obligations"})
+    outcome = verdict.get("outcome")
+    if not isinstance(outcome, str) or outcome not in _OUTCOMES:
+        raise _malformed("outcome must be allow, deny or escalate")
+    reasons = tuple(_reason(item) for item in _list(verdict.get("reasons", []), "reasons", MAX_REASONS))
+    demanded = _object(verdict.get("obligations", {}), "obligations", _OBLIGATIONS.keys() | _NOT_BUILT)
+    if outcome == "escalate":
+        return Verdict(outcome="deny", reasons=(_NO_QUEUE, *reasons))
+    missing = next((name for name in demanded if name in _NOT_BUILT), None)
+    if missing is not None:
+        raise VerdictFault("policy.unsupported", f"policy demands {missing}, which this gateway cannot do yet")
+    obligations = Obligations(**{name: _OBLIGATIONS[name](demand) for name, demand in demanded.items()})
+    return Verdict(outcome=outcome, reasons=reasons if reasons or outcome == "allow" else (_NO_REASON,), obligations=obligations)
+
+
+def _reason(value: Any) -> Reason:
+    reason = _object(value, "a reason", {"rule", "message"})
+    return Reason(_text(reason.get("rule"), "a reason's rule", MAX_RULE_CHARS), _text(reason.get("message"), "a reason's message", MAX_MESSAGE_CHARS))
+
+
+def _reveal(value: Any) -> Mapping[Destination, frozenset[str]]:
+    grants = _object(value, "obligations.reveal", _DESTINATIONS.keys())
+    return MappingProxyType({_DESTINATIONS[name]: _categories(granted) for name, granted in grants.items()})
+
+
+def _categories(value: Any) -> frozenset[str]:
+    categories = _list(value, "obligations.reveal of a destination", MAX_CATEGORIES)
+    for category in categories:
+        if category != "*" and not (isinstance(category, str) and _CATEGORY.fullmatch(category)):
+            raise _malformed("obligations.reveal holds something that is not a category")
+        if category == SECRET:
+            raise _malformed("obligations.reveal grants secrets, which are never granted")
+    return frozenset(categories)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _malformed("obligations.allow_unscanned must be true or false")
+    return value
+
+
+def _routes(value: Any) -> tuple[str, ...]:
+    return tuple(_text(route, "a route of obligations.routes", MAX_LABEL_CHARS) for route in _list(value, "obligations.routes", MAX_ROUTES))
+
+
+def _count(name: str, most: int) -> Callable[[Any], int]:
+    def count(value: Any) -> int:
+        if type(value) is not int or not 0 < value <= most:  # bool is an int to Python, not to the contract
+            raise _malformed(f"obligations.{name} must be a whole number from 1 to {most}")
+        return value
+
+    return count
+
+
+def _labels(value: Any) -> Mapping[str, str]:
+    labels = _object(value, "obligations.labels", None)
+    if len(labels) > MAX_LABELS:
+        raise _malformed(f"obligations.labels has more than {MAX_LABELS} entries")
+    return MappingProxyType({_text(name, "a label's name", MAX_LABEL_CHARS): _text(label, "a label", MAX_LABEL_CHARS) for name, label in labels.items()})
+
+
+_OBLIGATIONS: Mapping[str, Callable[[Any], Any]] = {
+    "reveal": _reveal,
+    "allow_unscanned": _flag,
+    "routes": _routes,
+    "max_tokens": _count("max_tokens", MAX_TOKENS),
+    "retention_days": _count("retention_days", MAX_RETENTION_DAYS),
+    "labels": _labels,
+}
+
+
+def _object(value: Any, what: str, known: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _malformed(f"{what} must be an object")
+    if known is not None and not value.keys() <= known:
+        raise _malformed(f"{what} has an entry that the contract does not know")
+    return value
+
+
+def _list(value: Any, what: str, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise _malformed(f"{what} must be an array")
+    if len(value) > most:
+        raise _malformed(f"{what} has more than {most} entries")
+    return value
+
+
+def _text(value: Any, what: str, most: int) -> str:
+    if not isinstance(value, str) or not value:
+        raise _malformed(f"{what} must be text")
+    if len(value) > most:
+        raise _malformed(f"{what} is longer than {most} characters")
+    return value
+
+
+def _malformed(message: str) -> VerdictFault:
+    return VerdictFault("policy.malformed", message)

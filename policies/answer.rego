@@ -1,0 +1,14 @@
+package gateway.answer
+
+# The verdict on an answer: it goes to the caller unless the model stopped for a reason that makes it worthless.
+
+import data.gateway.disclosure
+
+default verdict := {
+	"outcome": "deny",
+	"reasons": [{"rule": "answer.default", "message": "no rule allows this"}],
+}
+
+verdict := {"outcome": "allow", "obligations": {"reveal": disclosure.grants}} if {
+	input.intent_verdict.outcome == "allow"
+}
