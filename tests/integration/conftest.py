@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.jaeger import Jaeger, find_binary, jaeger
+from tests.servers.jaeger_server import Jaeger, find_binary, jaeger
 
 
 @pytest.fixture(scope="session", name="jaeger")

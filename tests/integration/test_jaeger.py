@@ -11,7 +11,7 @@ from gateway.infrastructure.telemetry import semconv
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.spans import Attributes
 from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
-from tests.servers.jaeger import Jaeger
+from tests.servers.jaeger_server import Jaeger
 
 pytestmark = pytest.mark.services
 
@@ -38,8 +38,8 @@ def test_jaeger_shows_names_parents_kinds_attributes_status_and_times_of_a_trace
         target="simulated", model="simulated-1", started_ns=start, ended_ns=start + 4_000_000, status=200, usage=Usage(12, 34, False), finish_reason="stop"
     )
     client_id = trace.new_span_id()
-    trace.add(semconv.INSPECT, start, start + 1_000_000, {semconv.FINDINGS: 2, semconv.FINDING_CATEGORIES: ["CREDIT_CARD", "EMAIL_ADDRESS"]})
-    trace.add(semconv.SCREEN, start + 1, start + 2_000_000, {"odd": 'a "quoted" \\ line\nand ü \U0001f600'}, "policy_denied")
+    trace.add(semconv.step_name("inspect"), start, start + 1_000_000, {semconv.FINDINGS: 2, semconv.FINDING_CATEGORIES: ["CREDIT_CARD", "EMAIL_ADDRESS"]})
+    trace.add(semconv.step_name("screen"), start + 1, start + 2_000_000, {"odd": 'a "quoted" \\ line\nand ü \U0001f600'}, "policy_denied")
     trace.add_client(chat.name, start, start + 4_000_000, chat.attributes({"temperature": 0.25, "max_tokens": 100, "stream": True}, attempt), None, client_id)
     facts = semconv.IntentFacts(intent_id="int_1", tenant="acme", route="assistant", state="refused", status=403)
     tracer.finish(trace, semconv.ROOT_CHAT, start, start + 5_000_000, semconv.root_attributes(facts), "policy_denied")
@@ -47,7 +47,7 @@ def test_jaeger_shows_names_parents_kinds_attributes_status_and_times_of_a_trace
 
     spans = {span.name: span for span in jaeger.trace(seed, 4)}
 
-    root, inspect, screen, client = (spans[name] for name in (semconv.ROOT_CHAT, semconv.INSPECT, semconv.SCREEN, "chat simulated-1"))
+    root, inspect, screen, client = (spans[name] for name in (semconv.ROOT_CHAT, semconv.step_name("inspect"), semconv.step_name("screen"), "chat simulated-1"))
     assert len(spans) == 4
     assert (root.span_id, root.parent_id) == (trace.root_id, PARENT)
     assert {inspect.parent_id, screen.parent_id, client.parent_id} == {trace.root_id}
@@ -95,13 +95,13 @@ def test_jaeger_takes_hundreds_of_traces_with_hostile_values_and_loses_none(jaeg
     }
     traces = [tracer.begin(None) for _ in range(300)]
     for trace in traces:
-        trace.add(semconv.DECIDE, 1, 2, hostile)
+        trace.add(semconv.step_name("decide"), 1, 2, hostile)
         tracer.finish(trace, semconv.ROOT_CHAT, 1, 2)
     tracer.close(30)
     assert "gateway_telemetry_spans_exported_total 600.0" in metrics.render()[0].decode()
     for trace in (traces[0], traces[150], traces[-1]):
         spans = {span.name: span for span in jaeger.trace(trace.trace_id, 2)}
-        assert spans[semconv.DECIDE].tags["lone surrogate"] == "a?b"
-        assert spans[semconv.DECIDE].tags["huge"] == "out of range"
-        assert spans[semconv.DECIDE].tags["inf"] == "-inf"
-        assert "none" not in spans[semconv.DECIDE].tags
+        assert spans[semconv.step_name("decide")].tags["lone surrogate"] == "a?b"
+        assert spans[semconv.step_name("decide")].tags["huge"] == "out of range"
+        assert spans[semconv.step_name("decide")].tags["inf"] == "-inf"
+        assert "none" not in spans[semconv.step_name("decide")].tags

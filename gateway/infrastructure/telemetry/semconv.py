@@ -20,16 +20,6 @@ from gateway.infrastructure.telemetry.spans import AttributeValue
 ROOT_CHAT: Final = "POST /v1/chat/completions"
 """The root span of a chat call, as the HTTP conventions name a server's span: method and route."""
 
-IDENTIFY: Final = "gateway.identify"
-ADMIT: Final = "gateway.admit"
-OPEN: Final = "gateway.open"
-RESOLVE: Final = "gateway.resolve"
-INSPECT: Final = "gateway.inspect"
-DECIDE: Final = "gateway.decide"
-ASSEMBLE: Final = "gateway.assemble"
-SCREEN: Final = "gateway.screen"
-CLOSE: Final = "gateway.close"
-
 ERROR_TYPE: Final = "error.type"
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
@@ -76,9 +66,8 @@ OPENAI: Final = "openai"
 
 CONTENT_LIMIT: Final = 16_384
 """Characters of content per attribute, so that what waits for a dead collector stays small."""
-_NAME_LIMIT = 128
-"""Characters of a name that an upstream chose."""
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_UPSTREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 
 # The request's parameters that the conventions name, with the types that they may have. A bool is no number here.
 _REQUEST_NUMBERS: Final = (
@@ -91,12 +80,19 @@ _REQUEST_NUMBERS: Final = (
     ("seed", "gen_ai.request.seed"),
     ("n", "gen_ai.request.choice.count"),
 )
+_FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter"})
+"""Those of OpenAI's API; what else an upstream says is content."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def error_code(error: str) -> str:
     """``error`` if it has the form of a code, else ``unknown``: an exception's message, which may quote content, never becomes a status."""
     return error if _ERROR_CODE.fullmatch(error) else "unknown"
+
+
+def step_name(step: str) -> str:
+    """The INTERNAL span of a step of an intent's path, such as ``inspect``."""
+    return f"gateway.{step}"
 
 
 class IntentFacts(NamedTuple):
@@ -202,18 +198,21 @@ class ChatSpan:
         if params.get("stream") is True:
             attributes[REQUEST_STREAM] = True
         _answer(attributes, attempt)
-        if response_id is not None:
-            attributes[RESPONSE_ID] = response_id[:_NAME_LIMIT]
-        if response_model is not None:
-            attributes[RESPONSE_MODEL] = response_model[:_NAME_LIMIT]
+        attributes[RESPONSE_ID] = _upstream_name(response_id)
+        attributes[RESPONSE_MODEL] = _upstream_name(response_model)
         if content is not None:
             attributes.update(content)
         return attributes
 
 
+def _upstream_name(name: str | None) -> str | None:
+    """An upstream's name for something, if it has the form of one: what else it may have put there is content."""
+    return name if name is not None and _UPSTREAM_NAME.fullmatch(name) else None
+
+
 def _answer(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
-    if attempt.finish_reason is not None:
-        attributes[RESPONSE_FINISH_REASONS] = (attempt.finish_reason[:_NAME_LIMIT],)
+    if attempt.finish_reason in _FINISH_REASONS:
+        attributes[RESPONSE_FINISH_REASONS] = (attempt.finish_reason,)
     if attempt.first_token_ns is not None:
         attributes[RESPONSE_TIME_TO_FIRST_CHUNK] = (attempt.first_token_ns - attempt.started_ns) / 1e9
     if attempt.usage is not None:
