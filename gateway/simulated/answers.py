@@ -56,7 +56,7 @@ def answer_for(rule: Rule, prompt: Prompt) -> Answer:
         tool_calls=calls,
         finish_reason=rule.finish_reason or ("tool_calls" if calls else "stop"),
         choices=min(max(rule.choices, asked if type(asked) is int else 1), _MAX_CHOICES),
-        usage=_usage(rule, prompt, sum(map(len, pieces))),
+        usage=_usage(rule, prompt, sum(map(len, pieces)) + sum(len(part) for _, _, arguments in calls for part in arguments)),
         logprobs=rule.logprobs or prompt.body.get("logprobs") is True,
     )
 

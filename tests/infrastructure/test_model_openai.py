@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -251,6 +253,36 @@ async def test_a_target_that_is_not_there_is_unavailable(base_url: str) -> None:
             await client.complete(body())
         with pytest.raises(UpstreamUnavailable):
             await client.open_stream(body(stream=True))
+        assert client.in_use == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_connecting_has_a_limit_of_its_own(stream: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        address = silent.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:  # they fill the backlog: the next one gets no answer
+            one.setblocking(False)
+            one.connect_ex(address)
+        async with client_of(f"http://127.0.0.1:{address[1]}/v1", connect_s=0.2) as client:
+            with pytest.raises(UpstreamTimeout, match="connect limit"):
+                await call(client, stream=stream)
+        for one in waiting:
+            one.close()
+
+
+async def test_a_refusal_with_an_endless_body_is_still_a_refusal() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n")
+                await writer.drain()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1") as client:
+        with pytest.raises(UpstreamRejected):
+            await call(client, stream=False)
         assert client.in_use == 0
 
 
