@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +18,8 @@ from gateway.capabilities.findings.memo import FindingsMemo
 from gateway.capabilities.findings.options import ScanOptions
 from gateway.capabilities.findings.scanner import Scanner
 from gateway.capabilities.keys import KeyRing
-from gateway.capabilities.policy.decider import PolicyDecider
+from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
+from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
@@ -47,6 +48,7 @@ class Gateway:
 
     services: Services
     front: Front
+    database: Database
 
 
 def build(settings: Settings) -> Gateway:
@@ -89,13 +91,23 @@ def build(settings: Settings) -> Gateway:
             yield
 
     application = build_application(services, lifespan, VERSION)
-    return Gateway(services=services, front=Front({PATH: ChatCompletions(services, limits)}, application, limits, metrics))
+    return Gateway(services=services, database=database, front=Front({PATH: ChatCompletions(services, limits)}, application, limits, metrics))
 
 
 def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
     """The decider over the configured bundle."""
     options = settings.policy
-    return PolicyDecider(options.path, reload_s=options.reload_s, trial_s=options.trial_s, memo_entries=options.memo_entries)
+
+    def reloaded(ok: bool, revision: str, problems: Sequence[Problem]) -> None:
+        if ok:
+            metrics.policy_loaded(revision)
+            log.info("policy.reloaded", revision=revision)
+        else:
+            metrics.policy_refused()
+            log.error("policy.refused", revision=revision, problems=[str(problem) for problem in problems])
+
+    folder = PolicyOptions(path=options.path, reload_s=options.reload_s, trial_s=options.trial_s, memo_entries=options.memo_entries)
+    return PolicyDecider(folder, on_reload=reloaded)
 
 
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
@@ -143,13 +155,15 @@ async def running(services: Services, database: Database) -> AsyncIterator[None]
     """Start what the services stand on, in order; stop it in reverse, whatever happened."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, services.tracer.close)
+        database.claim()
+        stack.callback(database.release)
         await asyncio.to_thread(database.prepare)
-        stack.enter_context(database.serving())
         await services.records.start()
         stack.push_async_callback(services.records.close)
         services.keys.start()
         stack.callback(services.keys.close)
         await services.policy.start()
+        services.metrics.policy_loaded(services.policy.revision)
         stack.push_async_callback(services.policy.close)
         for model in services.models.values():
             await model.client.start()

@@ -92,7 +92,7 @@ class OpenAttempt:
         self._intent.attempts.append(attempt)
         self._services.metrics.attempt(attempt)
         span = self.model.span
-        attributes = span.attributes(self._request.body, attempt, _text(response.get("id")), _text(response.get("model")))
+        attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, _text(response.get("id")), _text(response.get("model")))
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
         self._intent.steps.append(("attempt", attempt.ended_ns - self.started_ns))
         self._intent.clock_ns = attempt.ended_ns

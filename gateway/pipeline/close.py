@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from gateway.capabilities.records.entry import Entry
-from gateway.domain import Json, State
+from gateway.domain import Destination, Json, State
 from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
+from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
 from gateway.pipeline.intent import Denied, Intent, Refused
@@ -46,6 +47,19 @@ async def close(services: Services, intent: Intent, ending: Ending) -> None:
     Raises:
         RecordUnavailable: The database does not take the record: then no answer may leave.
     """
+    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
+    try:
+        await _append(services, intent, ending)
+        intent.step("close")
+    except RecordUnavailable:
+        error = RecordUnavailable.code
+        raise
+    finally:
+        _end_trace(services, intent, ending, error)
+
+
+async def _append(services: Services, intent: Intent, ending: Ending) -> None:
+    """Write the ``closed`` entry; both entries are durable when this returns."""
     if intent.opened is None:
         open_record(services, intent, lazy=True)
     closed = services.records.append(
@@ -60,18 +74,24 @@ async def close(services: Services, intent: Intent, ending: Ending) -> None:
             expires_ns=intent.expires_ns,
         )
     )
-    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
-    try:
-        await asyncio.shield(closed)
-        intent.step("close")
-    except RecordUnavailable:
-        error = RecordUnavailable.code
-        raise
-    finally:
-        _end_trace(services, intent, ending, error)
+    await asyncio.shield(closed)
+    # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
+    if intent.opened is not None and (failure := intent.opened.exception()) is not None:
+        raise failure
+
+
+def _capture_content(intent: Intent, ending: Ending) -> None:
+    """Put content on the attempt's span, redacted as for the record."""
+    if intent.inspection is None or intent.chat_attributes is None:
+        return
+    request = intent.inspection.assemble(intent.obligations, Destination.RECORD)
+    choices = [{"message": choice, "finish_reason": choice["finish_reason"]} for choice in ending.answer or ()]
+    intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
 
 def _end_trace(services: Services, intent: Intent, ending: Ending, error: str | None) -> None:
+    if services.capture_content:
+        _capture_content(intent, ending)
     now, plan = time.time_ns(), intent.plan
     route = "" if plan is None else plan.route.name
     facts = IntentFacts(

@@ -60,7 +60,8 @@ class Intent:
     opened: asyncio.Future[None] | None = None
     obligations: Obligations = field(default_factory=Obligations)
     expires_ns: int = 0
-    record_request: Json | None = None
+    chat_attributes: dict[str, AttributeValue] | None = None
+    """Of the attempt's span; content is added at the end where the config asks for it."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the caller is told in the ``gateway`` object besides the standard facts, such as a lowered ``max_tokens``."""
     steps: list[tuple[str, int]] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -33,6 +34,13 @@ def open_record(services: Services, intent: Intent, *, lazy: bool) -> None:
         ),
         lazy=lazy,
     )
+    # Whoever needs it waits for it; where nobody comes to that, its failure is not news.
+    intent.opened.add_done_callback(_seen)
+
+
+def _seen(opened: asyncio.Future[None]) -> None:
+    if not opened.cancelled():
+        opened.exception()
 
 
 def _facts(services: Services, intent: Intent) -> Json:

@@ -71,9 +71,9 @@ def readiness(services: Services) -> dict[str, Any]:
     """What the gateway stands on, and whether that is enough to serve."""
     policy = services.policy.status
     checks = {
-        "policy": {"revision": policy.revision, "reload_error": policy.error},
+        "policy": {"revision": policy.revision, "reload_error": policy.error or None},
         "records": {"available": services.records.available},
         "draining": services.limits.draining,
     }
-    unready = services.limits.draining or policy.revision is None or not services.records.available
+    unready = services.limits.draining or not policy.live or not services.records.available
     return {"status": "unready" if unready else "degraded" if policy.error else "ready", **checks}

@@ -1,0 +1,76 @@
+"""Events and finishes of chat completion streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.capabilities.streaming import FinishHolder, checked_chunk, error_event, gather
+from gateway.errors import UpstreamMalformed
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
+    return {"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": index, "delta": delta, "finish_reason": finish}], **more}
+
+
+def call(index: int, arguments: str, **more: Any) -> dict[str, Any]:
+    return {"tool_calls": [{"index": index, "function": {"arguments": arguments, **({"name": more.pop("name")} if "name" in more else {})}, **more}]}
+
+
+def test_gathered_chunks_are_the_answer_that_a_plain_call_would_have_brought() -> None:
+    answer = gather(
+        [
+            chunk({"role": "assistant", "content": ""}),
+            chunk({"content": "Hel"}),
+            chunk({"content": "lo"}),
+            chunk(call(0, '{"a":', id="call_1", type="function", name="find")),
+            chunk(call(0, "1}")),
+            chunk({"content": "other"}, index=1),
+            chunk({}, "tool_calls"),
+            chunk({}, "stop", index=1),
+            {"choices": [], "usage": {"prompt_tokens": 3}},
+        ]
+    )
+    first, second = answer["choices"]
+    assert (first["message"]["role"], first["message"]["content"], first["finish_reason"]) == ("assistant", "Hello", "tool_calls")
+    assert first["message"]["tool_calls"] == [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "find", "arguments": '{"a":1}'}}]
+    assert (second["message"]["content"], second["finish_reason"]) == ("other", "stop")
+    assert answer["usage"] == {"prompt_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"choices": None},
+        {"choices": ["x"]},
+        {"choices": [{"delta": "x"}]},
+        {"choices": [{"delta": {}, "index": "0"}]},
+        chunk({"tool_calls": {}}),
+        chunk({"tool_calls": [{"index": "0"}]}),
+    ],
+)
+def test_a_chunk_of_another_shape_is_malformed(broken: dict[str, Any]) -> None:
+    with pytest.raises(UpstreamMalformed):
+        checked_chunk(broken)
+
+
+def test_finish_and_usage_stay_until_they_are_asked_for() -> None:
+    holder = FinishHolder()
+    assert holder.take(chunk({}, "stop")) is None
+    kept = holder.take(chunk({"content": "x"}, usage={"prompt_tokens": 1}))
+    assert kept is not None
+    assert kept["choices"][0]["finish_reason"] is None
+    assert "usage" not in kept
+    finals = holder.finals({"record": "int_1"}, include_usage=True).split(b"\n\n")
+    assert orjson.loads(finals[0][6:])["choices"][0]["finish_reason"] == "stop"
+    assert orjson.loads(finals[0][6:])["gateway"] == {"record": "int_1"}
+    assert orjson.loads(finals[1][6:])["usage"] == {"prompt_tokens": 1}
+    assert finals[2] == b"data: [DONE]"
+
+
+def test_an_error_event_has_openais_shape() -> None:
+    body = orjson.loads(error_event(UpstreamMalformed("broke off", code="upstream.cut"))[6:])
+    assert body["error"]["code"] == "upstream.cut"

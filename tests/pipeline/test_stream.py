@@ -1,0 +1,91 @@
+"""Streams: what passes at once, what is held, and how a stream that must not go on ends."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
+from tests.pipeline.rego import READS_TEXT, answer_says
+
+DENY = {"outcome": "deny", "reasons": [{"rule": "not_this", "message": "no"}], "obligations": {}}
+SPLIT = "rules: [{reply: unused, chunks: ['mail dana.re', 'yes@exa', 'mple.com or call +1 202 5', '55 01', '47 today']}]"
+
+
+@pytest.mark.parametrize("policies", [ALLOW_ALL, READS_TEXT], ids=["pass", "buffered"])
+async def test_a_stream_carries_the_same_answer_in_both_modes(tmp_path: Path, policies: dict[str, str]) -> None:
+    async with local_gateway(tmp_path, SPLIT, policies=policies) as local:
+        reply = await local.ask("hello", stream=True)
+        assert reply.done
+        assert reply.text.startswith("mail <EMAIL_ADDRESS_")
+        assert "<PHONE_NUMBER_" in reply.text
+        assert b"dana" not in reply.body
+        assert b"0147" not in reply.body
+        assert reply.events[-1]["gateway"]["redactions"]["caller"] == {"EMAIL_ADDRESS": 1, "PHONE_NUMBER": 1}
+
+
+async def test_the_finish_comes_once_and_last_and_carries_the_gateway_object(local: LocalGateway) -> None:
+    reply = await local.ask("one two three", stream=True)
+    finishes = [choice["finish_reason"] for event in reply.events for choice in event["choices"]]
+    assert finishes[-1] == "stop"
+    assert set(finishes[:-1]) == {None}
+    assert "gateway" in reply.events[-1]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_usage_is_always_asked_for_and_passed_on_only_if_the_caller_asked(local: LocalGateway, asked: bool) -> None:
+    options = {"stream_options": {"include_usage": True}} if asked else {}
+    reply = await local.ask("one two three", stream=True, **options)
+    assert b'"include_usage":true' in local.provider.requests[0].body
+    assert [event["choices"] == [] for event in reply.events].count(True) == int(asked)
+    assert (reply.events[-1].get("usage") is not None) == asked
+
+
+async def test_in_pass_mode_a_denied_answer_ends_in_an_error_in_place_of_the_finish(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path, policies=answer_says(DENY)) as local:
+        reply = await local.ask("one two three", stream=True)
+        assert reply.status == 200
+        assert not reply.done
+        assert reply.events[-1]["error"]["code"] == "policy_denied"
+        assert all(choice["finish_reason"] is None for event in reply.events[:-1] for choice in event["choices"])
+
+
+async def test_in_buffered_mode_a_denied_answer_releases_nothing(tmp_path: Path) -> None:
+    script = "rules: [{reply: 'we guarantee this to you', chunks: 3}]"
+    async with local_gateway(tmp_path, script, policies=READS_TEXT) as local:
+        reply = await local.ask("hello", stream=True)
+        assert (reply.status, reply.json["error"]["code"]) == (403, "policy_denied")
+        assert b"guarantee" not in reply.body
+
+
+async def test_a_buffered_stream_is_kept_alive_while_it_is_judged(tmp_path: Path) -> None:
+    script = "rules: [{reply: 'we guarantee this to you', chunks: 3, pace_ms: 40}]"
+    async with local_gateway(tmp_path, script, policies=READS_TEXT) as local:
+        object.__setattr__(local.gateway.services, "keep_alive_s", 0.05)
+        reply = await local.ask("hello", stream=True)
+        assert reply.status == 200
+        assert reply.body.startswith(b": keep-alive\n\n")
+        assert reply.events[-1]["error"]["code"] == "policy_denied"
+        assert b"guarantee" not in reply.body
+
+
+async def test_the_opening_of_the_record_is_durable_before_the_first_content(tmp_path: Path) -> None:
+    slow = "rules: [{reply: 'one two three four', chunks: 4, pace_ms: 100}]"
+    async with local_gateway(tmp_path, slow) as local:
+        call = asyncio.create_task(local.chat({"model": "assistant", "stream": True, "messages": [{"role": "user", "content": "x"}]}))
+        kinds: list[str] = []
+        while not call.done() and not kinds:
+            await asyncio.sleep(0.02)
+            kinds = [entry["kind"] for entry in await local.entries() if entry["kind"] != "genesis"]
+        assert kinds == ["opened"]
+        assert (await call).done
+
+
+async def test_every_choice_is_redacted_by_itself(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path, SPLIT) as local:
+        reply = await local.ask("hello", stream=True, n=2)
+        texts = {index: "".join(c["delta"].get("content") or "" for e in reply.events for c in e["choices"] if c["index"] == index) for index in (0, 1)}
+        assert texts[0] == texts[1]
+        assert texts[0].count("<EMAIL_ADDRESS_") == 1

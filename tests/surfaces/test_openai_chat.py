@@ -1,0 +1,72 @@
+"""The chat endpoint: what it checks, what it hands on untouched."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.testing import LocalGateway
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 7}, "model"),
+        ({"model": ""}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": {}}, "messages"),
+        ({"messages": ["hello"]}, "messages[0]"),
+        ({"messages": [*HELLO, {"content": "no role"}]}, "messages[1]"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream": 1}, "stream"),
+        ({"stream_options": []}, "stream_options"),
+        ({"tools": {}}, "tools"),
+    ],
+)
+async def test_what_the_gateway_relies_on_is_checked_and_named(local: LocalGateway, change: dict[str, Any], param: str) -> None:
+    reply = await local.chat({"model": "assistant", "messages": HELLO, **change})
+    assert (reply.status, reply.json["error"]["type"], reply.json["error"]["param"]) == (400, "invalid_request_error", param)
+    assert local.provider.requests == []
+
+
+async def test_unknown_parameters_pass_to_the_upstream(local: LocalGateway) -> None:
+    await local.ask("hello", top_k=40, metadata={"ticket": "A-17"}, seed=7)
+    sent = orjson.loads(local.provider.requests[0].body)
+    assert (sent["top_k"], sent["metadata"], sent["seed"]) == (40, {"ticket": "A-17"}, 7)
+
+
+async def test_an_alias_and_the_route_reach_the_same_model(local: LocalGateway) -> None:
+    for model in ("assistant", "gpt-4o-mini"):
+        await local.chat({"model": model, "messages": HELLO})
+    assert {orjson.loads(request.body)["model"] for request in local.provider.requests} == {"simulated-1"}
+
+
+async def test_the_callers_trace_goes_on_to_the_upstream(local: LocalGateway) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    reply = await local.chat({"model": "assistant", "messages": HELLO}, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert reply.headers["x-gateway-trace"] == trace
+    assert local.provider.requests[0].headers["traceparent"].split("-")[1] == trace
+    assert local.provider.requests[0].headers["traceparent"].split("-")[2] != "b7ad6b7169203331"
+
+
+async def test_the_callers_own_headers_do_not_go_on(local: LocalGateway) -> None:
+    await local.chat({"model": "assistant", "messages": HELLO}, headers={"cookie": "session=1", "x-custom": "mine"})
+    sent = local.provider.requests[0].headers
+    assert "cookie" not in sent
+    assert "x-custom" not in sent
+    assert "gw_" not in sent.get("authorization", "")
+
+
+async def test_a_client_that_leaves_before_the_answer_is_recorded_and_its_place_is_free(local: LocalGateway) -> None:
+    await local.chat({"model": "assistant", "messages": HELLO}, leave_after=0)
+    await asyncio.sleep(0.05)
+    states = [entry["facts"]["state"] for entry in await local.entries() if entry["kind"] == "closed"]
+    assert states == ["cancelled"]
+    assert local.gateway.services.limits.running == 0
