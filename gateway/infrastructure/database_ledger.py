@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import CTE, Connection, and_, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from gateway.infrastructure.database import Database, DatabaseError, wrapped
@@ -65,22 +65,20 @@ class LedgerTransaction:
         """Sequence number and hash of a chain's last entry, ``None`` if it has none."""
         mine = and_(entries.c.tenant == tenant, entries.c.writer == writer)
         row = self.connection.execute(select(entries.c.seq, entries.c.hash).where(mine).order_by(entries.c.seq.desc()).limit(1)).first()
-        return None if row is None else (row.seq, row.hash)
+        return None if row is None or not isinstance(row.hash, bytes) else (row.seq, row.hash)
 
-    def writers(self, tenant: str) -> list[str]:
-        """The writers of a tenant's chains, skipping from one to the next in the index."""
-        found: list[str] = []
-        newest: str | None = ""
-        while newest is not None:
-            query = select(func.min(entries.c.writer)).where(entries.c.tenant == tenant, entries.c.writer > newest)
-            newest = self.connection.execute(query).scalar()
-            found.extend([newest] if newest is not None else [])
-        return found
+    def tips(self, tenant: str) -> dict[str, int]:
+        """The last sequence number of each of a tenant's chains."""
+        chain = _chains(tenant)
+        last = select(func.max(entries.c.seq)).where(entries.c.tenant == tenant, entries.c.writer == chain.c.writer).scalar_subquery()
+        rows = self.connection.execute(select(chain.c.writer, last).where(chain.c.writer.is_not(None)))
+        return dict(rows.tuples().all())
 
     def genesis_bodies(self, tenant: str) -> list[bytes]:
         """The bodies of the first entries of a tenant's chains."""
-        firsts = (entries.c.tenant == tenant) & (entries.c.writer.in_(self.writers(tenant))) & (entries.c.seq == 0)
-        return list(self.connection.execute(select(entries.c.body).where(firsts)).scalars())
+        chain = _chains(tenant)
+        firsts = select(entries.c.body).join(chain, (entries.c.writer == chain.c.writer) & (entries.c.tenant == tenant) & (entries.c.seq == 0))
+        return list(self.connection.execute(firsts).scalars())
 
     def open_intents(self) -> list[OpenIntent]:
         """Every intent that is open, of all tenants: only the serving process asks, to recover."""
@@ -207,6 +205,13 @@ class Snapshot:
         query = select(entries).where(entries.c.tenant == self.tenant).order_by(entries.c.writer, entries.c.seq)
         for row in self._connection.execution_options(yield_per=500).execute(query):
             yield EntryRow(*row)
+
+
+def _chains(tenant: str) -> CTE:
+    """The writers of a tenant's chains, by skipping from one to the next in the index: their number counts, not that of the entries."""
+    chain = select(func.min(entries.c.writer).label("writer")).where(entries.c.tenant == tenant).cte("chain", recursive=True)
+    following = select(func.min(entries.c.writer)).where(entries.c.tenant == tenant, entries.c.writer > chain.c.writer).scalar_subquery()
+    return chain.union_all(select(following).where(chain.c.writer.is_not(None)))
 
 
 def _rows(connection: Connection, query: object) -> list[EntryRow]:

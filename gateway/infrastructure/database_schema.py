@@ -16,7 +16,7 @@ REVISION = "0001"
 class _Blob(LargeBinary):
     """Bytes, read as they are stored: somebody may have put text there, and ``verify`` has to see that."""
 
-    def result_processor(self, dialect: object, coltype: object) -> None:  # noqa: ARG002 - SQLAlchemy's signature
+    def result_processor(self, dialect: object, coltype: object) -> None:
         """Convert nothing."""
 
 

@@ -110,9 +110,9 @@ def genesis(ledger: LedgerTransaction, tenant: str) -> Draft:
     """The entry that begins a chain. It binds those chains' last entries that no other chain's beginning binds yet, so that an older chain cannot vanish."""
     bound = {(bind["writer"], bind["seq"]) for body in ledger.genesis_bodies(tenant) for bind in _binds(body)}
     binds = []
-    for writer in ledger.writers(tenant):
-        head = ledger.head(tenant, writer)
-        if head is not None and isinstance(head[1], bytes) and (writer, head[0]) not in bound:
+    for writer, seq in ledger.tips(tenant).items():
+        head = ledger.head(tenant, writer) if (writer, seq) not in bound else None
+        if head is not None:
             binds.append({"hash": head[1].hex(), "seq": head[0], "writer": writer})
     facts = {"binds": binds, "format": FORMAT}
     return draft(Entry(tenant=tenant, intent_id="", kind=GENESIS, at_ns=time.time_ns(), facts=facts))

@@ -24,21 +24,26 @@ _BODY_KEYS = frozenset({*_REPEATED, "at_ns", "digests", "facts"})
 
 
 class Checked(NamedTuple):
-    """What a row showed. ``emptied``: it has digests but neither content nor salt, so an ``erased`` entry must account for it."""
+    """What a row showed.
+
+    ``typed``: its columns hold what they should, so that it can be linked. ``emptied``: it has digests but neither content nor salt, so an ``erased``
+    entry must account for it.
+    """
 
     body: Json | None
     problems: list[str]
-    emptied: bool
+    typed: bool = True
+    emptied: bool = False
 
 
 def check_row(row: EntryRow) -> Checked:
     """Judge a row without its neighbours."""
     wrong = [name for name, value in row._asdict().items() if not isinstance(value, _TYPES[name])]
     if wrong:
-        return Checked(None, [f"column {name} holds a {type(getattr(row, name)).__name__}" for name in wrong], emptied=False)
+        return Checked(None, [f"column {name} holds a {type(getattr(row, name)).__name__}" for name in wrong], typed=False)
     body = parse_body(row.body)
     if body is None:
-        return Checked(None, ["the body is not that of an entry"], emptied=False)
+        return Checked(None, ["the body is not that of an entry"])
     problems = [f"column {name} differs from the hashed body" for name in _REPEATED if body[name] != getattr(row, name)]
     facts = body["facts"]
     for name, kind in (("state", CLOSED), ("route", OPENED)):
@@ -48,14 +53,14 @@ def check_row(row: EntryRow) -> Checked:
     emptied = bool(body["digests"]) and row.salt is None and row.content is None
     if not emptied:
         problems.extend(_content_problems(row, body["digests"]))
-    return Checked(body, problems, emptied)
+    return Checked(body, problems, emptied=emptied)
 
 
 def parse_body(raw: bytes) -> Json | None:
     """The body of an entry, ``None`` if it is not one."""
     try:
         body = orjson.loads(raw)
-    except ValueError:
+    except ValueError:  # a body that somebody made text is no body either: orjson refuses lone surrogates with the same class
         return None
     if not isinstance(body, dict) or body.keys() != _BODY_KEYS or not isinstance(body["facts"], dict) or not isinstance(body["digests"], dict):
         return None

@@ -49,6 +49,8 @@ class Report:
     erased: int = 0
     open: int = 0
     """Intents that are still open."""
+    unsigned: int = 0
+    """Entries after the last one that a head or a later chain vouches for: what a crash left there, the newest commit, or forged."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -89,6 +91,7 @@ class _Walk:
         self._headed: set[str] = set()
         self._expected: dict[tuple[str, int], list[tuple[bytes, str]]] = defaultdict(list)
         self._ends: dict[str, int] = {}
+        self._vouched: dict[str, int] = {}
         self._writer: str | None = None
         self._link = NO_LINK
         self._emptied: dict[tuple[str, int], str] = {}
@@ -113,7 +116,7 @@ class _Walk:
     def expect_bound(self, bodies: Iterable[bytes]) -> None:
         """Note what the beginnings of later chains say about earlier ones."""
         for raw in bodies:
-            body = parse_body(raw) if isinstance(raw, bytes) else None
+            body = parse_body(raw)
             for bind in _binds(body):
                 self._expected[bind.writer, bind.seq].append((bytes.fromhex(bind.hash), f"the beginning of chain {bind.by}"))
 
@@ -125,7 +128,8 @@ class _Walk:
             self._at(row, what)
         if row.writer != self._writer:
             self._begin(row)
-        self._follow(row)
+        if found.typed:
+            self._follow(row)
         if found.body is not None:
             self._remember(row, found.body, emptied=found.emptied)
 
@@ -146,6 +150,7 @@ class _Walk:
                 self._problem(writer, seq, intent_id, "content and salt are gone, and no `erased` entry accounts for it")
         for writer, seq in sorted(self._erased & self._kept):
             self._problem(writer, seq, "", "content that was erased is there again")
+        self.report.unsigned = sum(end - self._vouched.get(writer, -1) for writer, end in self._ends.items())
         self.report.erased = len(self._erased)
         self.report.open = sum(1 for count in self._balance.values() if count > 0)
 
@@ -164,14 +169,13 @@ class _Walk:
             self._at(row, "the chain does not begin with its `genesis` entry")
 
     def _follow(self, row: EntryRow) -> None:
-        if not isinstance(row.seq, int) or not isinstance(row.hash, bytes) or not isinstance(row.body, bytes):
-            return
         after, previous = self._link
         if row.seq != after + 1:
             self._at(row, f"entries {after + 1} to {row.seq - 1} are missing" if row.seq > after + 1 else f"sequence number {row.seq} follows {after}")
         elif link_hash(previous, row.body) != row.hash:
             self._at(row, "the hash does not follow from the entry before it and the body: one of the three was edited")
         for expected, who in self._expected.pop((row.writer, row.seq), ()):
+            self._vouched[row.writer] = row.seq
             if expected != row.hash:
                 self._at(row, f"the hash is not the one that {who} knows: the chain was rewritten or exchanged")
         self._link = Link(row.seq, row.hash)
@@ -219,4 +223,8 @@ def _binds(body: Json | None) -> list[_Bind]:
 
 
 def _pairs(value: object) -> list[tuple[str, int]]:
-    return [(str(pair[0]), int(pair[1])) for pair in value if len(pair) == 2] if isinstance(value, list) else []
+    """The (writer, sequence number) pairs of an ``erased`` entry."""
+    try:
+        return [(str(writer), int(seq)) for writer, seq in value] if isinstance(value, list) else []
+    except (TypeError, ValueError):
+        return []

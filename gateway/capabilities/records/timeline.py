@@ -1,0 +1,141 @@
+"""A record drawn as text: what happened when, why, and what it cost. Facts that it does not know are left out, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.capabilities.records.entries import CLOSED, CORRECTED, ERASED, OPENED
+from gateway.capabilities.records.store import Record, RecordedEntry
+from gateway.domain import Json
+
+
+def draw(record: Record) -> Iterator[str]:
+    """The lines of a record's timeline. Times are milliseconds since the intent was opened."""
+    opened, begin = record.first(OPENED), record.entries[0].at_ns
+    facts = opened.facts if opened else {}
+    yield f"{record.id}  {record.state}"
+    yield from _labelled("tenant", record.tenant)
+    yield from _labelled("subject", _subject(facts.get("subject")))
+    yield from _labelled("route", _joined(" → ", facts.get("route"), facts.get("target")))
+    yield from _labelled("trace", facts.get("trace_id"))
+    yield from _labelled("versions", _pairs(facts.get("versions")))
+    yield ""
+    for entry in record.entries:
+        yield from _ENTRIES.get(entry.kind, _other)(entry, begin)
+        if entry.erased:
+            yield _detail("content erased")
+
+
+def _opened(entry: RecordedEntry, begin: int) -> Iterator[str]:
+    facts = entry.facts
+    mode = _joined(", ", facts.get("surface"), "stream" if facts.get("stream") else None, facts.get("stream_mode"))
+    yield _event(entry.at_ns, begin, "opened", f"{_clock(entry.at_ns)}  {mode}")
+    yield from _details("found", _findings(facts.get("findings")))
+    yield from _details("not scanned", ", ".join(f"{item.get('where')} ({item.get('kind')})" for item in facts.get("unscanned") or []))
+    yield from _decision(facts.get("decision"), "intent")
+
+
+def _closed(entry: RecordedEntry, begin: int) -> Iterator[str]:
+    facts = entry.facts
+    for attempt in facts.get("attempts") or []:
+        yield from _attempt(attempt, begin)
+    yield from _details("found in answer", _findings(facts.get("findings")))
+    yield from _decision(facts.get("decision"), "answer")
+    yield _event(entry.at_ns, begin, "closed", _joined("  ", facts.get("state"), facts.get("reason"), _http(facts.get("http_status"))))
+    yield from _details("redacted", _pairs(facts.get("redactions")))
+    yield from _details("steps", _steps(facts.get("steps") or facts.get("timing")))
+
+
+def _erased(entry: RecordedEntry, begin: int) -> Iterator[str]:
+    yield _event(entry.at_ns, begin, "erased", f"{_clock(entry.at_ns)}  {entry.facts.get('why', '')}")
+
+
+def _other(entry: RecordedEntry, begin: int) -> Iterator[str]:
+    yield _event(entry.at_ns, begin, entry.kind, _clock(entry.at_ns))
+    yield from _details("facts", _pairs(entry.facts))
+
+
+_ENTRIES = {OPENED: _opened, CLOSED: _closed, ERASED: _erased, CORRECTED: _other}
+
+
+def _decision(decision: Any, hook: str) -> Iterator[str]:
+    if not isinstance(decision, dict):
+        return
+    took = decision.get("duration_ns")
+    how = _joined(", ", f"{took / 1e3:.0f} us" if isinstance(took, int) else None, "from memory" if decision.get("memoised") else None)
+    yield _event(None, 0, "decided", f"{decision.get('hook', hook)}: {decision.get('outcome')}  ({how})" if how else f"{hook}: {decision.get('outcome')}")
+    for reason in decision.get("reasons") or []:
+        yield _detail(f"{reason.get('rule')}: {reason.get('message')}")
+    yield from _details("policy", str(decision.get("revision") or "")[:12])
+
+
+def _attempt(attempt: Json, begin: int) -> Iterator[str]:
+    started, ended, first = (attempt.get(name) for name in ("started_ns", "ended_ns", "first_token_ns"))
+    took = f"{(ended - started) / 1e6:.1f} ms" if isinstance(started, int) and isinstance(ended, int) else None
+    until_first = f"first token after {(first - started) / 1e6:.1f} ms" if isinstance(first, int) and isinstance(started, int) else None
+    outcome = _joined(", ", _http(attempt.get("status")), attempt.get("finish_reason"), attempt.get("error"))
+    yield _event(started, begin, "attempt", _joined("  ", attempt.get("target"), attempt.get("model"), outcome))
+    yield from _details("took", _joined(", ", took, until_first))
+    yield from _details("tokens", _usage(attempt.get("usage")))
+    cost = attempt.get("cost_microusd")
+    yield from _details("cost", f"{cost} micro-USD" if cost is not None else "")
+
+
+def _usage(usage: Any) -> str:
+    if not isinstance(usage, dict):
+        return ""
+    return f"{usage.get('input_tokens')} in, {usage.get('output_tokens')} out" + (" (estimated)" if usage.get("estimated") else "")
+
+
+def _findings(findings: Any) -> str:
+    items = findings if isinstance(findings, list) else []
+    return ", ".join(f"{item.get('count')} {item.get('category')} in {item.get('where')}" for item in items if isinstance(item, dict))
+
+
+def _steps(steps: Any) -> str:
+    pairs = steps.items() if isinstance(steps, dict) else [tuple(step) for step in steps or [] if len(step) == 2]
+    return ", ".join(f"{name} {duration / 1e6:.2f} ms" for name, duration in pairs if isinstance(duration, int))
+
+
+def _subject(subject: Any) -> str:
+    if not isinstance(subject, dict):
+        return ""
+    groups = [f"{name} {', '.join(subject[name])}" for name in ("teams", "roles") if subject.get(name)]
+    return _joined("  ", _joined(" ", subject.get("kind"), subject.get("id")), *groups)
+
+
+def _http(status: Any) -> str | None:
+    return None if status is None else f"HTTP {status}"
+
+
+def _pairs(value: Any) -> str:
+    return ", ".join(f"{name} {str(item)[:12] if isinstance(item, str) else item}" for name, item in value.items()) if isinstance(value, dict) else ""
+
+
+def _joined(separator: str, *parts: Any) -> str:
+    return separator.join(str(part) for part in parts if part not in (None, ""))
+
+
+def _clock(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _event(at_ns: Any, begin: int, name: str, text: str) -> str:
+    when = f"{(at_ns - begin) / 1e6:+10.1f} ms" if isinstance(at_ns, int) else " " * 13
+    return f"{when}  {name:<8}  {text}".rstrip()
+
+
+def _detail(text: str) -> str:
+    return f"{'':25}{text}"
+
+
+def _details(label: str, text: str) -> Iterator[str]:
+    if text:
+        yield _detail(f"{label}: {text}")
+
+
+def _labelled(label: str, text: Any) -> Iterator[str]:
+    if text:
+        yield f"  {label:<9} {text}"
