@@ -54,7 +54,7 @@ class AnswerInspection:
         return self._shown(self._views(obligations, Destination.RECORD), obligations)[0]
 
     def _shown(self, view: View, obligations: Obligations) -> tuple[Json, bool]:
-        rebuilt = rebuild(self._body, self._leaves, view, [] if obligations.allow_unscanned else self._media)
+        rebuilt = rebuild(self._body, self._leaves, view, [] if obligations.allow_unscanned else self._media, respell=True)
         return _without_logprobs(self._body, rebuilt)
 
 

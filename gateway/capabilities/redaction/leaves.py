@@ -108,7 +108,7 @@ class Walk:
                 stack.append((value, (link, key), inner, key))
 
     def _list(self, node: list[Any], link: Link, shape: Shape, cue: str | None, stack: list[tuple[Any, Link, Shape, str | None]]) -> None:
-        if shape is Role.CONTENT:
+        if shape is Role.CONTENT or shape is PART:
             shape = PART
             if any(type(item) is int for item in node):
                 self.media.append(Media(link, "tokens", payload=False))
@@ -184,19 +184,20 @@ class Rebuilt(NamedTuple):
     touched: list[Leaf]
 
 
-def rebuild(root: Any, leaves: Iterable[Leaf], view: View, media: Iterable[Link] = ()) -> Rebuilt:
+def rebuild(root: Any, leaves: Iterable[Leaf], view: View, media: Iterable[Link] = (), *, respell: bool = False) -> Rebuilt:
     """``root`` as ``view`` may see it: the very same object if nothing differs, else a copy that shares what is untouched.
 
-    ``media`` are the places of payloads to be left out.
+    ``media`` are the places of payloads to be left out. ``respell``: JSON texts have the escapes that a stream gives them, even if nothing else differs.
     """
     copies = Copies(root)
     touched: list[Leaf] = []
     renamed: list[tuple[Leaf, str]] = []
     for leaf in leaves:
-        text = view.identifier(leaf.text, leaf.findings) if leaf.role is Role.IDENTIFIER else Renderer(view, json=leaf.role is Role.JSON).render(leaf.pieces)
-        if text == leaf.text:
+        text, differs = _rendered(leaf, view)
+        if differs:
+            touched.append(leaf)
+        elif not respell or text == leaf.text:
             continue
-        touched.append(leaf)
         if leaf.is_key:
             renamed.append((leaf, text))
         else:
@@ -207,6 +208,15 @@ def rebuild(root: Any, leaves: Iterable[Leaf], view: View, media: Iterable[Link]
     for leaf, text in renamed:
         copies.rename(leaf.link, text)
     return Rebuilt(copies.root, touched)
+
+
+def _rendered(leaf: Leaf, view: View) -> tuple[str, bool]:
+    """A leaf as ``view`` may see it, and whether that says something else than the original."""
+    if leaf.role is Role.IDENTIFIER:
+        text = view.identifier(leaf.text, leaf.findings)
+        return text, text != leaf.text
+    renderer = Renderer(view, json=leaf.role is Role.JSON)
+    return renderer.render(leaf.pieces), renderer.touched
 
 
 class Copies:

@@ -51,7 +51,7 @@ def _origin(body: Json, link: Link) -> Origin:
 
 
 def request_counts(body: Json, leaves: Iterable[Leaf]) -> tuple[FindingCount, ...]:
-    """The findings of a request, merged by category, place and origin, in the order of the request."""
+    """The findings of a request, merged by category, place and origin, in the order of places."""
     counts: dict[tuple[str, str, Origin], int] = {}
     for leaf in leaves:
         where, origin = request_place(leaf.link[0] if leaf.is_key and leaf.link else leaf.link), _origin(body, leaf.link)
@@ -70,4 +70,4 @@ def merged(found: Iterable[tuple[str, str]]) -> tuple[FindingCount, ...]:
 
 def unscanned(media: Iterable[Media]) -> tuple[Unscanned, ...]:
     """What could not be scanned, each place and kind once."""
-    return tuple(dict.fromkeys(Unscanned(request_place(item.link), item.kind) for item in media))
+    return tuple(sorted({Unscanned(request_place(item.link), item.kind) for item in media}))

@@ -34,7 +34,7 @@ class ChatStream:
             value = chunk[key]
             if key == "choices" and isinstance(value, list):
                 self._push_choices(value)
-            elif value is not None and not (type(value) is str and value in clean):
+            elif value is not None and ANSWER.get(key) is not Role.SKIP and not (type(value) is str and value in clean):
                 self._frame(chunk, key, value)
         return chunk
 

@@ -16,6 +16,7 @@ class CallStream:
         self._where = where
         self._id: tuple[str, str] | None = None
         self._name = ""
+        self._judged_name = ""
         self._shown_name = ""
         self.holder = "function"
         """The key of the entry that holds name and arguments."""
@@ -62,11 +63,6 @@ class CallStream:
         name, text = self._settled_name(), self.body.finish() if self.body else ""
         return {**({"name": name} if name else {}), **({self.text_key: text} if text else {})}
 
-    def drop(self) -> None:
-        """The stream broke off."""
-        if self.body:
-            self.body.drop()
-
     @property
     def released(self) -> Json:
         """The call as the caller got it."""
@@ -91,7 +87,10 @@ class CallStream:
 
     def _settled_name(self) -> str:
         """What the caller has not got of the name, which is taken to be whole."""
-        name = self._context.whole(self._name, Role.IDENTIFIER, self._where) if self._name else ""
+        if self._judged_name == self._name:
+            return ""
+        self._judged_name = self._name
+        name = self._context.whole(self._name, Role.IDENTIFIER, self._where)
         if not name.startswith(self._shown_name):  # a longer name holds a finding that its beginning did not: nothing more of it is shown
             return ""
         rest: str = name[len(self._shown_name) :]

@@ -54,8 +54,8 @@ class ChoiceStream:
     def drop(self) -> None:
         """The stream broke off before the finish: what is held goes to the record alone."""
         if self.finish_reason is None:
-            for part in (*self._fields.values(), *self._nested.values(), *self._all_calls()):
-                part.drop()
+            for one in self._all_fields():
+                one.drop()
 
     @property
     def released(self) -> Json:
@@ -131,9 +131,9 @@ class ChoiceStream:
             if rest:
                 delta[key] = (delta.get(key) or "") + rest
         for key, nested in self._nested.items():
-            rest = nested.finish()
-            if rest is not None:
-                delta[key] = rest if delta.get(key) is None else _joined(delta[key], rest)
+            value = nested.finish(delta.get(key))
+            if value is not None:
+                delta[key] = value
         for index, call in self._calls.items():
             _add_call(delta, index, call, call.finish())
         if self._function_call:
@@ -165,13 +165,6 @@ def _add_call(delta: Json, index: Any, call: CallStream, rest: Json) -> None:
 def _add_texts(holder: Json, rest: Json) -> None:
     for key, text in rest.items():
         holder[key] = (holder.get(key) or "") + text
-
-
-def _joined(value: Any, rest: Any) -> Any:
-    """A nested field of the finish chunk with what was held added: strings at the same place are joined."""
-    if isinstance(value, str) and isinstance(rest, str):
-        return value + rest
-    return rest
 
 
 class _Logprobs:

@@ -150,23 +150,22 @@ class NestedField:
         self._last = copies.root
         return self._last
 
-    def finish(self) -> Any:
-        """What was held, in the form of the last value; ``None`` if nothing was."""
+    def finish(self, delta: Any) -> Any:
+        """``delta``, this field's value in the chunk of the finish, with what was held added.
+
+        Where the chunk has none, the last value gives the form, and there is none if nothing was held.
+        """
         rests = {link: one.finish() for link, one in self._fields.items()}
         if not any(rests.values()):
-            return None
+            return delta
         copies = Copies(self._last)
         for link, rest in rests.items():
             try:
-                copies.set(link, rest)
-            except LookupError:  # the last value has another form: there is no place for the rest, so it stays unsaid
+                shown = copies.own(link[0])[link[1]] if link and delta is not None else ""
+                copies.set(link, shown + rest)
+            except (LookupError, TypeError, AttributeError):  # the last value has another form: there is no place for the rest, so it stays unsaid
                 continue
         return copies.root
-
-    def drop(self) -> None:
-        """The stream broke off."""
-        for one in self._fields.values():
-            one.drop()
 
     @property
     def fields(self) -> list[Field]:

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.capabilities.redaction.request import Inspection
+from gateway.domain import Destination, FindingCount, Json, Obligations, Origin
+
+Send = Callable[..., tuple[Inspection, Json]]
+NOTHING = Obligations()
+MAIL, NEW = "alice@example.com", "eve@example.com"
+ODD = 'a"b\\c@example.com'
+
+
+def answer(message: Json, **choice: Any) -> Json:
+    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop", **choice}]}
+
+
+def calls(arguments: str, name: str = "send") -> Json:
+    return {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}]}
+
+
+def token_of(body: Json) -> str:
+    content: str = body["messages"][0]["content"]
+    return content[content.index("<") : content.index(">") + 1]
+
+
+def test_the_caller_gets_back_what_it_sent_and_the_record_does_not(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    text = f"I wrote to {token_of(body)}."
+    one = inspection.inspect_answer(answer({"content": text}))
+    assert one.text == text
+    assert one.findings == ()
+    assert one.for_caller(NOTHING)["choices"][0]["message"]["content"] == f"I wrote to {MAIL}."
+    assert one.redactions == {}
+    assert one.for_record(NOTHING)["choices"][0]["message"]["content"] == text
+    granted = Obligations(reveal={Destination.RECORD: frozenset({"EMAIL_ADDRESS"})})
+    assert one.for_record(granted)["choices"][0]["message"]["content"] == f"I wrote to {MAIL}."
+
+
+def test_the_caller_gets_back_its_own_values_when_the_model_saw_them(sent: Send) -> None:
+    revealed = Obligations(reveal={Destination.MODEL: frozenset({"EMAIL_ADDRESS"})})
+    inspection, _ = sent(f"mail {MAIL}", revealed)
+    one = inspection.inspect_answer(answer({"content": f"to {MAIL} and {NEW}"}))
+    assert one.findings == (FindingCount("EMAIL_ADDRESS", 1, "choices[0].message.content", Origin.MODEL),)
+    assert one.for_caller(revealed)["choices"][0]["message"]["content"].startswith(f"to {MAIL} and <EMAIL_ADDRESS_")
+    assert MAIL not in json.dumps(one.for_record(revealed))
+
+
+FIELDS: list[tuple[Json, str]] = [
+    ({"content": f"x {NEW}"}, "content"),
+    ({"content": None, "refusal": NEW}, "refusal"),
+    ({"content": None, "reasoning_content": NEW}, "reasoning_content"),
+    ({"content": None, "own": {"deep": [NEW]}}, "own"),
+    ({"content": [{"type": "text", "text": NEW}]}, "content"),
+    (calls(json.dumps({"to": NEW})), "tool_calls"),
+    (calls(json.dumps({NEW: 1})), "tool_calls"),
+    (calls("{}", name=NEW), "tool_calls"),
+    ({"content": "x", "annotations": [{"type": "url_citation", "url_citation": {"url": f"https://example.com/{NEW}"}}]}, "annotations"),
+]
+
+
+@pytest.mark.parametrize(("message", "field"), FIELDS)
+def test_what_the_model_brings_is_found_and_hidden_in_every_field(sent: Send, message: Json, field: str) -> None:
+    inspection, _ = sent("hello")
+    original = answer(message)
+    before = copy.deepcopy(original)
+    one = inspection.inspect_answer(original)
+    where = "choices[0].message" if field == "own" else f"choices[0].message.{field}"
+    assert one.findings == (FindingCount("EMAIL_ADDRESS", 1, where, Origin.MODEL),)
+    for shown in (one.for_caller(NOTHING), one.for_record(NOTHING)):
+        assert NEW not in json.dumps(shown)
+    assert one.redactions == {"EMAIL_ADDRESS": 1}
+    granted = Obligations(reveal={Destination.CALLER: frozenset({"EMAIL_ADDRESS"})})
+    assert one.for_caller(granted) == before == original
+    assert one.redactions == {}
+
+
+def test_secrets_never_come_back_whoever_brought_them(sent: Send) -> None:
+    everything = Obligations(reveal=dict.fromkeys(Destination, frozenset({"*"})))
+    inspection, _ = sent("key sk-abcdefgh1", everything)
+    one = inspection.inspect_answer(answer({"content": "sk-abcdefgh1 sk-volunteered1"}))
+    assert one.findings == (FindingCount("SECRET", 2, "choices[0].message.content", Origin.MODEL),)
+    assert one.for_caller(everything)["choices"][0]["message"]["content"] == "<SECRET> <SECRET>"
+
+
+def test_arguments_are_restored_with_json_escapes_once_for_their_level(sent: Send) -> None:
+    inspection, body = sent(f"mail {ODD}")
+    token = token_of(body)
+    arguments = json.dumps({"to": token, token: 1, "inner": json.dumps({"x": "y"})})
+    shown = inspection.inspect_answer(answer(calls(arguments))).for_caller(NOTHING)
+    restored = json.loads(shown["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
+    assert restored == {"to": ODD, ODD: 1, "inner": '{"x": "y"}'}
+
+
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_content_that_is_json_stays_json_when_it_is_restored(sent: Send, kind: str) -> None:
+    inspection, body = sent(f"mail {ODD}", response_format={"type": kind})
+    text = json.dumps({"to": token_of(body), "ssn": 123456789, "new": NEW})
+    shown = inspection.inspect_answer(answer({"content": text})).for_caller(NOTHING)
+    content = json.loads(shown["choices"][0]["message"]["content"])
+    assert content["to"] == ODD
+    assert content["ssn"].startswith("<US_SSN_")
+    assert content["new"].startswith("<EMAIL_ADDRESS_")
+
+
+def test_an_alias_is_restored_in_names_and_ids(sent: Send) -> None:
+    tools = [{"type": "function", "function": {"name": MAIL}}]
+    inspection, body = sent("x", tools=tools)
+    alias = body["tools"][0]["function"]["name"]
+    one = inspection.inspect_answer(answer({**calls("{}", name=alias), "content": f"I call {alias} now"}))
+    message = one.for_caller(NOTHING)["choices"][0]["message"]
+    assert message["tool_calls"][0]["function"]["name"] == MAIL
+    assert message["content"] == f"I call {MAIL} now"
+    assert MAIL not in json.dumps(one.for_record(NOTHING))
+
+
+def test_log_probabilities_go_visibly_where_the_text_was_touched(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    logprobs = {"content": [{"token": "x", "logprob": -1.0}]}
+    for content, dropped in ((f"to {token_of(body)}", True), (NEW, True), ("fine", False)):
+        one = inspection.inspect_answer(answer({"content": content}, logprobs=logprobs))
+        shown = one.for_caller(NOTHING)
+        assert one.logprobs_dropped is dropped
+        assert shown["choices"][0]["logprobs"] == (None if dropped else logprobs)
+
+
+def test_a_placeholder_that_was_cut_off_stays_plain_text(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    cut = f"to {token_of(body)[:-3]}"
+    assert inspection.inspect_answer(answer({"content": cut})).for_caller(NOTHING)["choices"][0]["message"]["content"] == cut
+
+
+def test_media_in_an_answer_need_a_grant(sent: Send) -> None:
+    inspection, _ = sent("sing")
+    body = answer({"content": None, "audio": {"id": "audio_1", "data": "UklGRg==", "transcript": f"la {NEW}", "expires_at": 1}})
+    audio = inspection.inspect_answer(body).for_caller(NOTHING)["choices"][0]["message"]["audio"]
+    assert audio["data"] == "<UNSCANNED>"
+    assert NEW not in audio["transcript"]
+    assert inspection.inspect_answer(body).for_caller(Obligations(allow_unscanned=True))["choices"][0]["message"]["audio"]["data"] == "UklGRg=="
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"choices": []}, {"choices": [{}]}, {"choices": None}, {"choices": [{"message": None}]}, {"choices": ["odd"]}, {"error": "x"}]
+)
+def test_an_odd_answer_is_shown_as_it_is(sent: Send, body: Json) -> None:
+    one = sent("hello")[0].inspect_answer(body)
+    assert one.for_caller(NOTHING) == body
+    assert one.findings == ()

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.capabilities.redaction.request import Inspection
+from gateway.capabilities.redaction.stream import ChatStream
+from gateway.capabilities.redaction.transcript import choices
+from gateway.domain import Destination, FindingCount, Json, Obligations, Origin
+
+Send = Callable[..., tuple[Inspection, Json]]
+NOTHING = Obligations()
+MAIL, NEW, CARD = "alice@example.com", "eve@example.com", "4111111111111111"
+ODD = 'a"b\\c@example.com'
+
+
+def chunk(delta: Json, finish: str | None = None, index: int = 0, **choice: Any) -> Json:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish, **choice}],
+    }
+
+
+def arguments_chunk(text: str, index: int = 0, **function: Any) -> Json:
+    return chunk({"tool_calls": [{"index": index, "function": {"arguments": text, **function}}]})
+
+
+def parts(text: str, cuts: Iterable[int]) -> list[str]:
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    return [text[start:end] for start, end in pairwise(edges)]
+
+
+def merged(chunks: Iterable[Json]) -> Json:
+    """What a client puts together: strings of deltas are joined, tool calls by their index."""
+    message: Json = {}
+    for one in chunks:
+        for choice in one["choices"]:
+            _merge(message, choice["delta"])
+    return message
+
+
+def _merge(into: Json, delta: Json) -> None:
+    for key, value in delta.items():
+        if isinstance(value, str):
+            into[key] = (into.get(key) or "") + value
+        elif isinstance(value, dict):
+            _merge(into.setdefault(key, {}), value)
+        elif isinstance(value, list):
+            for item in value:
+                _merge(into.setdefault(key, {}).setdefault(item["index"], {}), {name: part for name, part in item.items() if name != "index"})
+        elif value is not None:
+            into[key] = value
+
+
+def content_chunks(text: str, cuts: Iterable[int], field: str = "content") -> list[Json]:
+    return [chunk({"role": "assistant"}), *(chunk({field: part}) for part in parts(text, cuts)), chunk({}, "stop")]
+
+
+def call_chunks(text: str, cuts: Iterable[int]) -> list[Json]:
+    first = chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "send", "arguments": ""}}]})
+    return [first, *(arguments_chunk(part) for part in parts(text, cuts)), chunk({}, "tool_calls")]
+
+
+def pushed(stream: ChatStream, chunks: Iterable[Json]) -> Json:
+    message = merged(stream.push(one) for one in chunks)
+    stream.close()
+    return message
+
+
+def whole(inspection: Inspection, message: Json) -> Json:
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    shown: Json = inspection.inspect_answer(body).for_caller(NOTHING)["choices"][0]["message"]
+    return shown
+
+
+def token_of(body: Json) -> str:
+    content: str = body["messages"][0]["content"]
+    return content[content.index("<") : content.index(">") + 1]
+
+
+TEXTS = [
+    "to {token}.",
+    "{token}",
+    "a {token}{token} b",
+    "new " + NEW + " end",
+    "<{token}> <EMAIL_ADDRESS_B <",
+    "sk-abcdefgh1 {token} " + CARD,
+    "no finding",
+    "",
+]
+
+
+@pytest.mark.parametrize("template", TEXTS)
+@pytest.mark.parametrize("field", ["content", "refusal", "reasoning_content", "own_field"])
+def test_a_streamed_text_equals_the_whole_text_for_every_two_part_split(sent: Send, template: str, field: str) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    text = template.format(token=token_of(body))
+    expected = whole(inspection, {field: text})[field]
+    for cut in range(len(text) + 1):
+        stream = inspection.stream(NOTHING)
+        assert pushed(stream, content_chunks(text, [cut], field)).get(field, "") == expected
+        if field in {"content", "refusal"}:
+            assert stream.caller_choices()[0][field] == (expected or None)
+
+
+ARGUMENTS = [
+    '{{"to": "{token}", "n": 1}}',
+    '{{"{token}": ["{token}", null, true]}}',
+    '{{"to": "eve@example.com", "ssn": 123456789, "card": 4111111111111111}}',
+    '{{"to": "eve\\u0040example.com", "x": "\\ud83d\\ude00 \\n\\"q\\""}}',
+    '{{"inner": "{{\\"to\\": \\"{token}\\"}}"}}',
+    '{{"cut": "{token}',
+    "not json: eve@example.com {token}",
+    "{{}}",
+    "",
+]
+
+
+@pytest.mark.parametrize("template", ARGUMENTS)
+def test_streamed_arguments_equal_the_whole_for_every_two_part_split(sent: Send, template: str) -> None:
+    inspection, body = sent(f"mail {MAIL} x")
+    text = template.format(token=token_of(body))
+    message = {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "send", "arguments": text}}]}
+    expected = whole(inspection, message)["tool_calls"][0]["function"]["arguments"]
+    assert NEW not in expected
+    for cut in range(len(text) + 1):
+        stream = inspection.stream(NOTHING)
+        call = pushed(stream, call_chunks(text, [cut]))["tool_calls"][0]
+        assert call["function"]["arguments"] == expected
+        assert (call["id"], call["type"], call["function"]["name"]) == ("call_1", "function", "send")
+        assert stream.caller_choices()[0]["tool_calls"] == [{"id": "call_1", "name": "send", "arguments": expected}]
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_random_splits_show_the_same_and_no_value_is_in_any_emitted_beginning(sent: Send, data: st.DataObject) -> None:
+    inspection, body = sent(f"mail {MAIL} now")
+    word = st.sampled_from([token_of(body), token_of(body)[:-4], "<", NEW, CARD, "sk-abcdefgh1", 'say "hi"', "\\", "\n", "é\U0001f600"])
+    text = data.draw(st.lists(word | st.text(max_size=5), max_size=8).map(" ".join))
+    cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6))
+    expected = whole(inspection, {"content": text})
+    stream = inspection.stream(NOTHING)
+    assert pushed(stream, content_chunks(text, cuts)).get("content", "") == expected["content"]
+    record = inspection.inspect_answer({"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}).for_record(NOTHING)
+    assert stream.record_choices() == choices(record)
+
+    arguments = json.dumps({"a": text, text: [1], "ssn": 123456789}, ensure_ascii=data.draw(st.booleans()))
+    call = {"id": "call_1", "function": {"name": "send", "arguments": arguments}}
+    stream = inspection.stream(NOTHING)
+    emitted = ""
+    for one in call_chunks(arguments, cuts):
+        for entry in stream.push(one)["choices"][0]["delta"].get("tool_calls", []):
+            emitted += entry["function"].get("arguments", "")
+            assert not any(value in emitted for value in (NEW, CARD, "sk-abcdefgh1", "123456789"))
+    assert emitted == whole(inspection, {"tool_calls": [call]})["tool_calls"][0]["function"]["arguments"]
+    assert isinstance(json.loads(emitted), dict)
+
+
+def test_no_value_is_in_any_beginning_that_was_emitted(sent: Send) -> None:
+    inspection, _ = sent("hello")
+    text = f"mail {NEW} card {CARD} key sk-abcdefgh1 end"
+    stream, emitted = inspection.stream(NOTHING), ""
+    for char in text:
+        emitted += stream.push(chunk({"content": char}))["choices"][0]["delta"]["content"]
+        assert not any(value in emitted for value in (NEW, CARD, "sk-abcdefgh1"))
+    assert stream.redactions == {"EMAIL_ADDRESS": 1, "CREDIT_CARD": 1, "SECRET": 1}
+    assert stream.findings == tuple(
+        FindingCount(category, 1, "choices[0].message.content", Origin.MODEL) for category in ("EMAIL_ADDRESS", "CREDIT_CARD", "SECRET")
+    )
+
+
+def test_restored_values_are_escaped_in_arguments_and_in_json_content(sent: Send) -> None:
+    inspection, body = sent(f"mail {ODD} x", response_format={"type": "json_object"})
+    text = json.dumps({"to": token_of(body), "ssn": 123456789})
+    for cut in range(len(text)):
+        content = json.loads(pushed(inspection.stream(NOTHING), content_chunks(text, [cut]))["content"])
+        assert content["to"] == ODD
+        assert content["ssn"].startswith("<US_SSN_")
+        call = pushed(inspection.stream(NOTHING), call_chunks(text, [cut]))["tool_calls"][0]
+        assert json.loads(call["function"]["arguments"])["to"] == ODD
+
+
+def test_the_finish_brings_all_that_was_held_of_its_choice_only(sent: Send) -> None:
+    stream = sent("hello")[0].stream(NOTHING)
+    for index in (0, 1):
+        assert stream.push(chunk({"content": f"word{index}"}, index=index))["choices"][0]["delta"] == {"content": ""}
+        stream.push(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "send", "arguments": '{"a": "held'}}]}, index=index))
+    last = stream.push(chunk({"content": "!"}, "stop", index=1))["choices"][0]["delta"]
+    assert last["content"] == "word1!"
+    assert last["tool_calls"] == [{"index": 0, "function": {"arguments": "held"}}]
+    stream.close()
+    assert [choice["content"] for choice in stream.caller_choices()] == [None, "word1!"]
+    assert [choice["content"] for choice in stream.record_choices()] == ["word0", "word1!"]
+
+
+def test_nothing_follows_a_finish(sent: Send) -> None:
+    stream = sent("hello")[0].stream(NOTHING)
+    stream.push(chunk({"content": "a"}, "stop"))
+    assert stream.push(chunk({"content": "more"}, logprobs={"content": []}))["choices"][0]["delta"] == {}
+    assert stream.caller_choices() == [{"index": 0, "content": "a", "refusal": None, "tool_calls": [], "finish_reason": "stop"}]
+
+
+def test_caller_and_record_see_what_each_is_granted(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL} x")
+    text = f"{token_of(body)} {NEW} {CARD} end"
+    granted = Obligations(reveal={Destination.CALLER: frozenset({"CREDIT_CARD"}), Destination.RECORD: frozenset({"EMAIL_ADDRESS"})})
+    stream = inspection.stream(granted)
+    pushed(stream, content_chunks(text, range(0, len(text), 3)))
+    caller, record = stream.caller_choices()[0]["content"].split(), stream.record_choices()[0]["content"].split()
+    assert (caller[0], caller[2], record[0], record[1]) == (MAIL, CARD, MAIL, NEW)
+    assert caller[1].startswith("<EMAIL_ADDRESS_")
+    assert record[2].startswith("<CREDIT_CARD_")
+    body = {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}
+    assert stream.caller_choices() == choices(inspection.inspect_answer(body).for_caller(granted))
+    assert stream.record_choices() == choices(inspection.inspect_answer(body).for_record(granted))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("cut", range(5))
+def test_the_name_of_a_call_comes_once_it_is_whole_and_before_its_arguments(sent: Send, cut: int, *, known: bool) -> None:
+    tools = [{"type": "function", "function": {"name": "send"}}] if known else []
+    stream = sent("hello", tools=tools)[0].stream(NOTHING)
+    names = [part for part in parts("send", [cut]) if part]
+    seen = ""
+    for name in names:
+        function = stream.push(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": name, "arguments": ""}}]}))
+        seen += function["choices"][0]["delta"]["tool_calls"][0]["function"].get("name", "")
+    assert seen == ("send" if known else "")
+    function = stream.push(arguments_chunk("{"))["choices"][0]["delta"]["tool_calls"][0]["function"]
+    assert seen + function.get("name", "") == "send"
+    assert "name" not in stream.push(arguments_chunk("}"))["choices"][0]["delta"]["tool_calls"][0]["function"]
+    assert stream.caller_choices()[0]["tool_calls"] == [{"id": "c", "name": "send", "arguments": "{}"}]
+
+
+def test_names_and_ids_that_hold_a_value_are_aliases_and_known_aliases_are_restored(sent: Send) -> None:
+    tools = [{"type": "function", "function": {"name": MAIL}}]
+    inspection, body = sent("x", tools=tools)
+    alias = body["tools"][0]["function"]["name"]
+    stream = inspection.stream(NOTHING)
+    entries = [{"index": 0, "id": NEW, "function": {"name": alias, "arguments": "{}"}}, {"index": 1, "id": "c", "function": {"name": NEW, "arguments": "{}"}}]
+    message = pushed(stream, [chunk({"tool_calls": entries}), chunk({}, "tool_calls")])
+    assert message["tool_calls"][0]["function"]["name"] == MAIL
+    assert NEW not in json.dumps(message)
+    assert message["tool_calls"][1]["function"]["name"].startswith("redacted_")
+    assert MAIL not in json.dumps(stream.record_choices())
+    assert NEW not in json.dumps(stream.record_choices())
+
+
+def test_legacy_function_calls_and_custom_tools_stream_too(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL} x")
+    stream = inspection.stream(NOTHING)
+    function = pushed(
+        stream,
+        [
+            chunk({"function_call": {"name": "f", "arguments": f'{{"a": "{token_of(body)[:9]}'}}),
+            chunk({"function_call": {"arguments": f'{token_of(body)[9:]}"}}'}}, "function_call"),
+        ],
+    )
+    assert function["function_call"] == {"name": "f", "arguments": json.dumps({"a": MAIL})}
+    custom = [chunk({"tool_calls": [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": part}}]}) for part in ("to eve@exam", "ple.com")]
+    message = pushed(inspection.stream(NOTHING), [*custom, chunk({}, "tool_calls")])
+    assert message["tool_calls"][0]["custom"]["input"].startswith("to <EMAIL_ADDRESS_")
+
+
+def test_unknown_nested_fields_are_redacted_across_chunks(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL} x")
+    token = token_of(body)
+
+    def details(text: str) -> Json:
+        return {"reasoning_details": [{"index": 0, "type": "reasoning.text", "text": text}]}
+
+    text = f"{token} knows {NEW} well"
+    for cut in range(len(text) + 1):
+        first, second = parts(text, [cut])
+        for tail in ([chunk(details(second)), chunk({}, "stop")], [chunk(details(second), "stop")]):
+            chunks = copy.deepcopy([chunk(details(first)), *tail])
+            stream = inspection.stream(NOTHING)
+            seen = "".join(item["text"] for one in chunks for item in stream.push(one)["choices"][0]["delta"].get("reasoning_details", []))
+            assert seen.startswith(f"{MAIL} knows <EMAIL_ADDRESS_")
+            assert seen.endswith(" well")
+
+
+def test_media_in_a_stream_need_a_grant(sent: Send) -> None:
+    inspection, _ = sent("sing")
+    audio = {"audio": {"id": "audio_1", "data": "UklGRg==", "transcript": "la "}}
+    assert inspection.stream(NOTHING).push(chunk(copy.deepcopy(audio)))["choices"][0]["delta"]["audio"] == {"id": "audio_1", "data": "", "transcript": "la "}
+    assert inspection.stream(Obligations(allow_unscanned=True)).push(chunk(audio))["choices"][0]["delta"]["audio"]["data"] == "UklGRg=="
+
+
+def logprobs(*tokens: str) -> Json:
+    return {"content": [{"token": token, "logprob": -1.0} for token in tokens], "refusal": None}
+
+
+def test_log_probabilities_wait_for_their_text_and_go_once_it_is_touched(sent: Send) -> None:
+    stream = sent("hello")[0].stream(NOTHING)
+    seen = [stream.push(chunk({"content": text}, logprobs=logprobs(text)))["choices"][0]["logprobs"] for text in ("one ", "two", " ")]
+    assert [bool(item) for item in seen] == [True, False, True]
+    assert [item["token"] for item in seen[2]["content"]] == ["two", " "]
+    assert not stream.logprobs_dropped
+    for text in (NEW, " ", "more "):
+        assert stream.push(chunk({"content": text}, logprobs=logprobs(text)))["choices"][0]["logprobs"] is None
+    assert stream.logprobs_dropped
+
+
+def test_the_frame_of_a_chunk_stays_as_it_is_but_for_padding_and_findings(sent: Send) -> None:
+    stream = sent("hello")[0].stream(NOTHING)
+    frame = {"system_fingerprint": "fp_1", "service_tier": "default", "model": "simulated-1", "usage": None, "obfuscation": "xk3"}
+    for _ in range(2):
+        one = stream.push({**chunk({"role": "assistant", "content": None}), **frame, "odd": {"deep": [NEW]}, NEW: 1})
+        assert NEW not in json.dumps(one)
+        assert one["choices"] == [{"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}]
+        assert {key: one.get(key) for key in frame} == {**frame, "obfuscation": None}
+    usage = {"id": "chatcmpl-1", "choices": [], "usage": {"prompt_tokens": 12345678, "completion_tokens": 1}}
+    assert stream.push(copy.deepcopy(usage)) == usage
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {},
+        {"choices": None},
+        {"choices": [{}]},
+        {"choices": [{"delta": None}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [None, {}, {"function": None}]}}]},
+    ],
+)
+def test_odd_chunks_pass_without_harm(sent: Send, one: Json) -> None:
+    stream = sent("hello")[0].stream(NOTHING)
+    assert stream.push(one) is one
+    assert stream.push(chunk({}, "stop"))["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_placeholder_cut_off_by_the_finish_is_plain_text(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL} x")
+    cut = token_of(body)[:-5]
+    assert pushed(inspection.stream(NOTHING), content_chunks(cut, [3, 9]))["content"] == cut
