@@ -6,9 +6,9 @@ gateway=.venv/bin/gateway
 tenant=acme
 
 "$gateway" init
-if [ "$("$gateway" keys list --tenant "$tenant" | grep -c 'demo')" = 0 ]; then
-  echo "A key of tenant $tenant, shown this once (make another with: $gateway keys create --tenant $tenant --name NAME):"
-  "$gateway" keys create --tenant "$tenant" --name demo --route '*'
+if ! "$gateway" keys list --tenant "$tenant" --json | grep -q '"state": "active"'; then
+  key=$("$gateway" keys create --tenant "$tenant" --name demo --team support --route '*' 2>/dev/null)
+  printf '\nA key of tenant %s, shown this once: %s\n(another one: %s keys create --tenant %s --name NAME --team TEAM)\n\n' "$tenant" "$key" "$gateway" "$tenant"
 fi
 
 pids=()

@@ -30,6 +30,8 @@ from gateway.configuration.compiled import (
     Traces,
 )
 from gateway.configuration.compiling import compile_settings
+from gateway.configuration.parts import Parts
+from gateway.configuration.parts import parts_of as _parts_of
 from gateway.configuration.problems import Problem, SettingsError
 from gateway.configuration.references import SecretReference, resolve_all, secret_references
 from gateway.configuration.secret import Secret
@@ -41,6 +43,7 @@ __all__ = [
     "LeftOut",
     "Listen",
     "Logs",
+    "Parts",
     "Policy",
     "Price",
     "Problem",
@@ -60,6 +63,7 @@ __all__ = [
     "Tenant",
     "Traces",
     "load",
+    "parts_of",
     "secrets_of",
 ]
 
@@ -93,3 +97,12 @@ def secrets_of(path: str | os.PathLike[str]) -> tuple[SecretReference, ...]:
     if document.problems:
         raise SettingsError(document.problems)
     return tuple(secret_references(document))
+
+
+def parts_of(path: str | os.PathLike[str]) -> Parts:
+    """What the config at ``path`` has compiled elsewhere: policy and redaction options, whatever else may be wrong with it.
+
+    Raises:
+        SettingsError: the file cannot be read at all.
+    """
+    return _parts_of(Document(Path(path)))

@@ -8,5 +8,6 @@
 - ``secret``: references (``env:NAME``, ``file:PATH``) to values that never show themselves.
 - ``references``: what one part says of another or of the world outside: secrets, environment, targets of routes.
 - ``compiled``: what the rest of the gateway sees; ``compiling`` makes it.
+- ``parts``: what is compiled elsewhere (policy, redaction options), whatever else is wrong.
 - ``problems``: what can be wrong, each with file and line.
 """

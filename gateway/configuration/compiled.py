@@ -113,6 +113,7 @@ class Policy:
     path: Path
     reload_s: float
     trial_s: float
+    timeout_s: float
     memo_entries: int
 
 

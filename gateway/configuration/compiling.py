@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 
 from gateway.configuration.compiled import (
@@ -21,7 +22,7 @@ from gateway.configuration.compiled import (
     Telemetry,
     Tenant,
 )
-from gateway.configuration.models import FileShape, PriceShape, TargetShape
+from gateway.configuration.models import FileShape, PolicyShape, PriceShape, TargetShape
 from gateway.configuration.problems import Where
 from gateway.configuration.references import Resolved
 from gateway.configuration.secret import Secret
@@ -52,7 +53,7 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
         targets=MappingProxyType(targets),
         routes=MappingProxyType(routes),
         routes_by_name=MappingProxyType({called: route for route in routes.values() for called in (route.name, *route.aliases)}),
-        policy=Policy(path=folder / shape.policy.path, reload_s=shape.policy.reload_s, trial_s=shape.policy.trial_s, memo_entries=shape.policy.memo_entries),
+        policy=_policy(folder, shape.policy),
         redaction=Redaction(memo_entries=shape.redaction.memo_entries),
         records=Records(
             durability=shape.records.durability,
@@ -63,6 +64,10 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
         telemetry=Telemetry(traces=shape.telemetry.traces, logs=shape.telemetry.logs),
         left_out=_left_out(shape, resolved),
     )
+
+
+def _policy(folder: Path, shape: PolicyShape) -> Policy:
+    return Policy(path=folder / shape.path, reload_s=shape.reload_s, trial_s=shape.trial_s, timeout_s=shape.timeout_s, memo_entries=shape.memo_entries)
 
 
 def _left_out(shape: FileShape, resolved: Resolved) -> tuple[LeftOut, ...]:
