@@ -1,0 +1,1 @@
+"""Finds sensitive values: personal data and credentials. What is done about them is redaction's."""

@@ -1,0 +1,79 @@
+"""From the shape of a window to the recognisers that could match there.
+
+A recogniser's pattern, rewritten over the class alphabet (``0`` for digits, ``a`` for letters), accepts every shape that a match of it can have: a superset
+by construction. So a shape is looked up once, remembered, and only the recognisers that can match are run on windows of that shape.
+
+Patterns may use: literals, escapes, ``\\d``, sets, groups, alternation, counted repeats and look-arounds (which are dropped from the rewritten form).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gateway.capabilities.findings.model import Recogniser
+from gateway.capabilities.findings.text_view import CLASSES
+
+SHAPE_WIDTH = 48
+"""Shapes are cut here; no recogniser's pattern is wider."""
+
+_MEMO_ENTRIES = 8192
+_TOKEN = re.compile(rb"\\.|\[\^?(?:\\.|[^\]\\])+\]|\(\?<?[=!]|\(\?:|.", re.DOTALL)
+_SYNTAX = b"(){}|?*+,^$."
+
+
+def _class_set(members: bytes) -> bytes:
+    """A set, with each member replaced by its class."""
+    inner = re.compile(rb"[" + members + rb"]")
+    classes = {CLASSES[byte] for byte in range(256) if inner.match(bytes([byte]))}
+    return b"[" + b"".join(re.escape(bytes([c])) for c in sorted(classes)) + b"]"
+
+
+def _skip_group(tokens: Sequence[bytes], at: int) -> int:
+    depth = 1
+    while depth:
+        depth += tokens[at].startswith(b"(") - (tokens[at] == b")")
+        at += 1
+    return at
+
+
+def class_pattern(pattern: bytes) -> bytes:
+    """``pattern`` over the class alphabet."""
+    tokens = [m.group() for m in _TOKEN.finditer(pattern)]
+    out: list[bytes] = []
+    at = 0
+    in_count = False
+    while at < len(tokens):
+        token = tokens[at]
+        at += 1
+        if token.startswith(b"(?") and token != b"(?:":
+            at = _skip_group(tokens, at)
+        elif token.startswith(b"[") or (token.startswith(b"\\") and token[1:].isalpha()):
+            out.append(_class_set(token[1:-1] if token.startswith(b"[") else token))
+        elif in_count or token in _SYNTAX_TOKENS:
+            in_count = token != b"}" and (in_count or token == b"{")
+            out.append(token)
+        else:
+            out.append(re.escape(bytes([CLASSES[token[-1]]])))
+    return b"".join(out)
+
+
+_SYNTAX_TOKENS = frozenset(bytes([c]) for c in _SYNTAX) | {b"(?:"}
+
+
+class ShapeIndex:
+    """The recognisers that are switched on, by the shapes that they can match. Its memo is bounded."""
+
+    def __init__(self, recognisers: Sequence[Recogniser]) -> None:
+        self._rows = [(re.compile(class_pattern(row.pattern)), row, re.compile(row.pattern)) for row in recognisers]
+        self._memo: dict[bytes, tuple[tuple[Recogniser, re.Pattern[bytes]], ...]] = {}
+
+    def of(self, shape: bytes) -> tuple[tuple[Recogniser, re.Pattern[bytes]], ...]:
+        """Recognisers, with their compiled patterns, that could match at the start of a text of this shape."""
+        found = self._memo.get(shape)
+        if found is None:
+            if len(self._memo) >= _MEMO_ENTRIES:
+                self._memo.clear()
+            found = tuple((row, pattern) for shape_pattern, row, pattern in self._rows if shape_pattern.match(shape))
+            self._memo[shape] = found
+        return found

@@ -1,0 +1,156 @@
+"""Scans a text as it comes, in pieces: for every way of cutting it the segments are those of the whole.
+
+What is decided leaves at once. What waits is bounded: a token, a number in groups, a quoted value until it can be judged. A credential longer than that is
+given out in several segments, all but the last marked ``continued``, and swallowed to its end in bounded memory.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gateway.capabilities.findings.holding import lexical_hold, word_hold
+from gateway.capabilities.findings.model import CONTEXT, DECIDE, Candidate, Tail
+from gateway.capabilities.findings.engine import Engine, Examined
+from gateway.capabilities.findings.text_view import view_of
+
+_PARTIAL_PLACEHOLDER = re.compile(r"<[A-Z_]{0,112}\Z")
+
+
+class Segment(NamedTuple):
+    """A piece of the text: plain where ``category`` is ``None``, else a finding or a part of one."""
+
+    text: str
+    category: str | None
+    continued: bool = False
+    """Whether the finding goes on in the next segment."""
+
+
+class StreamScanner:
+    """One text in pieces. ``push`` each piece, then ``finish``; the texts of all segments, put together, are the text."""
+
+    __slots__ = ("_category", "_context", "_held", "_resume", "_engine", "_tail", "_widest", "_widest_word")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._context = ""
+        self._held = ""
+        self._resume = engine.start_places()
+        self._tail: Tail | None = None
+        self._category = ""
+        self._widest = max((pattern.width for pattern in engine.patterns), default=0)
+        self._widest_word = max((pattern.width for pattern in engine.words), default=0)
+
+    @property
+    def held(self) -> int:
+        """How many characters wait."""
+        return len(self._held)
+
+    def push(self, delta: str) -> list[Segment]:
+        """Takes the next piece; gives what is decided by now."""
+        if not delta:
+            return []
+        self._held += delta
+        return self._step(final=False)
+
+    def finish(self) -> list[Segment]:
+        """The rest. The text ends here."""
+        return self._step(final=True)
+
+    def _step(self, *, final: bool) -> list[Segment]:
+        out: list[Segment] = []
+        while self._held:
+            if self._tail is not None and not self._swallow(self._tail, out, final=final):
+                break
+            if self._held and not self._decide(out, final=final):
+                break
+        if final and out and out[-1].continued:
+            out[-1] = out[-1]._replace(continued=False)
+        return out
+
+    def _decide(self, out: list[Segment], *, final: bool) -> bool:
+        """Gives out what is decided; true if a long credential has begun, whose end must be looked for."""
+        base = len(self._context)
+        text = self._context + self._held
+        examined = self._engine.examine(text, base=base, final=final, resume=self._resume)
+        cut, opened = self._cut(examined, text, base, final=final)
+        at = base
+        for found in examined.accepted:
+            if found.start >= cut:
+                break
+            if found.start > at:
+                out.append(Segment(text[at : found.start], None))
+            out.append(Segment(text[found.start : found.end], found.category, found is opened))
+            at = found.end
+        if at < cut:
+            out.append(Segment(text[at:cut], None))
+        if opened is not None:
+            self._tail, self._category = opened.tail, opened.category
+        self._move(text, cut, examined)
+        return opened is not None
+
+    def _cut(self, examined: Examined, text: str, base: int, *, final: bool) -> tuple[int, Candidate | None]:
+        """How far the text is decided, and the credential that goes on beyond it."""
+        length = len(text)
+        if final:
+            return length, None
+        view = examined.view
+        cut = max(base, min(examined.pending, lexical_hold(view.cls, view.data)))
+        if self._widest:
+            cut = max(base, min(cut, length - self._widest - 1))
+        if self._widest_word:
+            cut = max(base, min(cut, word_hold(view.text, self._engine.word_prefixes, self._widest_word)))
+        for found in examined.accepted:
+            if found.start >= cut:
+                break
+            goes_on = _goes_on(found, view.data)
+            if found.end <= cut and not goes_on:
+                continue
+            if length - found.start <= DECIDE:
+                return found.start, None
+            if goes_on:
+                return found.end, found
+            cut = max(cut, found.end)
+        return cut, None
+
+    def _move(self, text: str, cut: int, examined: Examined) -> None:
+        keep = max(0, cut - CONTEXT)
+        for at, spans in enumerate(examined.searched):
+            stepped = max((end for start, end in spans if start < cut), default=0)
+            self._resume[at] = max(self._resume[at], cut, stepped) - keep
+        self._context = text[keep:cut]
+        self._held = text[cut:]
+
+    def _swallow(self, tail: Tail, out: list[Segment], *, final: bool) -> bool:
+        """Gives out how the credential goes on; true if it has ended."""
+        partial = None if final else _PARTIAL_PLACEHOLDER.search(self._held)
+        ready = self._held[: partial.start()] if partial else self._held
+        data = view_of(ready).data
+        match = tail.body.match(data)
+        end = match.end() if match else 0
+        close = tail.close.match(data, end) if tail.close else None
+        rest = data[end:]
+        ended = close is not None or final or not (not rest or tail.unsure.fullmatch(rest))
+        end = close.end() if close else end
+        if end:
+            out.append(Segment(ready[:end], self._category, True))
+        elif ended and out and out[-1].continued:
+            out[-1] = out[-1]._replace(continued=False)
+        if ended and end:
+            out[-1] = out[-1]._replace(continued=False)
+        text = self._context + self._held
+        cut = len(self._context) + end
+        keep = max(0, cut - CONTEXT)
+        self._resume = [max(at, cut) - keep for at in self._resume]
+        self._context, self._held = text[keep:cut], text[cut:]
+        if ended:
+            self._tail = None
+        return ended
+
+
+def _goes_on(found: Candidate, data: bytes) -> bool:
+    """Whether a value without a bounded length reaches the end of what has come, or may."""
+    if found.tail is None:
+        return False
+    rest = data[found.end :]
+    return not rest or found.tail.unsure.fullmatch(rest) is not None
