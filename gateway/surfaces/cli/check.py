@@ -3,38 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from gateway.settings import Settings, Target, Tenant
-from gateway.surfaces.cli.config_file import config_option, load_settings
+from gateway.capabilities.findings.options import ScanOptions, ScanOptionsError
+from gateway.capabilities.findings.scanner import Scanner
+from gateway.capabilities.policy.loading import load_policy
+from gateway.capabilities.policy.policy import Policy
+from gateway.capabilities.policy.problems import PolicyError
+from gateway.domain import StreamMode
+from gateway.settings import Parts, Problem, RedactionOptions, Settings, SettingsError, Target, Tenant, load, parts_of
+from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """Everything that a config compiles to."""
+
+    settings: Settings
+    policy: Policy
+    scanners: dict[str, Scanner]
+    """By tenant."""
 
 
 @click.command()
 @config_option
 def command(config: Path) -> None:
     """Check the config and print what it compiles to. Secrets are not shown."""
-    settings = load_settings(config)
-    for line in report(settings):
+    for line in report(compile_all(config)):
         click.echo(line)
 
 
-def report(settings: Settings) -> Iterator[str]:
+def compile_all(config: Path) -> Compiled:
+    """Compile the config, its policy and its tenants' redaction options.
+
+    Raises:
+        Refusal: with the problems of all three.
+    """
+    parts = refusing(parts_of, config)
+    problems: list[Problem] = []
+    scanners = {tenant: scanner for tenant, options in parts.redaction.items() if (scanner := _scanner(parts, tenant, options, problems))}
+    settings = policy = None
+    try:
+        settings = load(config)
+    except SettingsError as error:
+        problems.extend(error.problems)
+    lines = [str(problem) for problem in SettingsError(problems).problems]
+    try:
+        policy = load_policy(parts.policy)
+    except PolicyError as error:
+        lines.extend(
+            f"{parts.policy / problem.file if problem.line else ''}{str(problem).removeprefix(problem.file if problem.line else '')}"
+            for problem in error.problems
+        )
+    if settings is None or policy is None or lines:
+        raise Refusal("\n".join(lines))
+    return Compiled(settings=settings, policy=policy, scanners=scanners)
+
+
+def _scanner(parts: Parts, tenant: str, options: RedactionOptions, problems: list[Problem]) -> Scanner | None:
+    try:
+        return Scanner(ScanOptions(patterns=options.patterns, words=options.words, enable=frozenset(options.enable), countries=frozenset(options.countries)))
+    except ScanOptionsError as error:
+        problems.append(parts.problem(("tenants", tenant, "redaction", error.option, error.name), str(error)))
+        return None
+
+
+def report(compiled: Compiled) -> Iterator[str]:
     """What the config compiled to, for people."""
+    settings, limits = compiled.settings, compiled.settings.server.limits
     yield f"config     {settings.path}, version {settings.digest[:12]}"
-    limits = settings.server.limits
     yield f"server     {_address(settings)}; at most {limits.in_flight} intents at once, bodies of {limits.body_bytes} bytes"
     yield f"database   {settings.database}"
-    yield from (_tenant(tenant) for tenant in settings.tenants.values())
+    yield f"policy     {settings.policy.path}, revision {compiled.policy.revision[:12]}"
+    yield from (_tenant(tenant, compiled.scanners[tenant.name]) for tenant in settings.tenants.values())
     yield from (_target(target) for target in settings.targets.values())
     for route in settings.routes.values():
         aliases = f" (also {', '.join(route.aliases)})" if route.aliases else ""
-        yield f"route      {route.name}{aliases} -> {route.target.name}"
+        yield f"route      {route.name}{aliases} -> {route.target.name}; streams {_stream_mode(compiled.policy)}"
     yield from (f"left out   {part.where}: {part.why}" for part in settings.left_out)
     records = settings.records
     yield f"records    durable against loss of {records.durability}, heads in {records.heads}, content kept {records.retention_days} days"
     yield _telemetry(settings)
+
+
+def _stream_mode(policy: Policy) -> str:
+    """The mode in which streams leave, and why."""
+    if policy.reads_answer_content:
+        return f"{StreamMode.BUFFERED}: the answer policy reads the content, which has to be whole then"
+    return f"{StreamMode.PASS}, as they come: the answer policy does not read the content"
 
 
 def _address(settings: Settings) -> str:
@@ -42,7 +101,7 @@ def _address(settings: Settings) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _tenant(tenant: Tenant) -> str:
+def _tenant(tenant: Tenant, scanner: Scanner) -> str:
     options = tenant.redaction
     parts = {
         "patterns": sorted(options.patterns),
@@ -51,7 +110,7 @@ def _tenant(tenant: Tenant) -> str:
         "countries": list(options.countries),
     }
     added = "; ".join(f"{name} {', '.join(values)}" for name, values in parts.items() if values)
-    return f"tenant     {tenant.name}: redaction adds {added or 'nothing'}"
+    return f"tenant     {tenant.name}: redaction adds {added or 'nothing'}; revision {scanner.revision[:12]}"
 
 
 def _target(target: Target) -> str:
