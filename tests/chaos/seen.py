@@ -1,0 +1,114 @@
+"""What a client saw of an answer, read from its bytes: nothing here is shared with the gateway, so that the comparison is one of two readings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.domain import Json
+from tests.chaos.wire import Answer
+
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+_RECORD = re.compile(rb"\r\nx-gateway-record: *(\S+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One call as its client saw it."""
+
+    status: int
+    """0 where no head came."""
+    record: str | None
+    """``x-gateway-record``."""
+    complete: bool
+    """The whole JSON, or a stream with its finish and its end mark."""
+    finished: bool
+    """A finish reason was seen."""
+    error: str | None
+    """The code of an error: of the body, or of the event that ended the stream."""
+    choices: list[Json]
+    """What came of the answer, in the form of which records keep the digest."""
+
+    @property
+    def text(self) -> str:
+        """The content of the first choice."""
+        return str(self.choices[0]["content"] or "") if self.choices else ""
+
+
+def read(answer: Answer) -> Seen:
+    """What an answer's bytes say."""
+    head, _, rest = answer.raw.partition(b"\r\n\r\n")
+    status = _STATUS.match(head)
+    if status is None:
+        return Seen(status=0, record=None, complete=False, finished=False, error=None, choices=[])
+    record = _RECORD.search(head)
+    streamed = _CHUNKED.search(head) is not None
+    events = list(_events(_unchunked(rest))) if streamed else [rest] if answer.whole else []
+    bodies: list[Json] = [orjson.loads(event) for event in events if event != b"[DONE]"]
+    choices = _gathered(bodies) if streamed else [_choice(choice["message"], choice) for body in bodies for choice in body.get("choices", ())]
+    finished = bool(choices) and all(choice["finish_reason"] for choice in choices)
+    return Seen(
+        status=int(status[1]),
+        record=record[1].decode() if record else None,
+        complete=finished and (b"[DONE]" in events if streamed else answer.whole),
+        finished=finished,
+        error=next((body["error"].get("code") for body in bodies if "error" in body), None),
+        choices=choices,
+    )
+
+
+def _unchunked(rest: bytes) -> bytes:
+    """The bytes within HTTP chunks, also those of a chunk that broke off."""
+    parts: list[bytes] = []
+    at = 0
+    while (end := rest.find(b"\r\n", at)) > 0:
+        size = int(rest[at:end], 16)
+        parts.append(rest[end + 2 : end + 2 + size])
+        at = end + 2 + size + 2
+    return b"".join(parts)
+
+
+def _events(stream: bytes) -> Iterator[bytes]:
+    """The data of each event that came whole."""
+    for event in stream.split(b"\n\n")[:-1]:
+        if event.startswith(b"data: "):
+            yield event[6:]
+
+
+def _choice(message: Json, choice: Json) -> Json:
+    calls = [{"id": call["id"], "name": call["function"]["name"], "arguments": call["function"]["arguments"]} for call in message.get("tool_calls") or ()]
+    return {
+        "index": choice["index"],
+        "content": message.get("content") or None,
+        "refusal": message.get("refusal") or None,
+        "tool_calls": calls,
+        "finish_reason": choice["finish_reason"],
+    }
+
+
+def _gathered(chunks: list[Json]) -> list[Json]:
+    """The choices that a stream's chunks make up, as an SDK puts them together."""
+    found: dict[int, Json] = {}
+    for chunk in chunks:
+        for part in chunk.get("choices", ()):
+            choice = found.setdefault(part["index"], {"index": part["index"], "content": "", "refusal": "", "tool_calls": [], "finish_reason": None})
+            choice["finish_reason"] = part["finish_reason"] or choice["finish_reason"]
+            delta = part["delta"]
+            for name in ("content", "refusal"):
+                choice[name] += delta.get(name) or ""
+            for call in delta.get("tool_calls") or ():
+                _add_call(choice["tool_calls"], call)
+    return [{**choice, "content": choice["content"] or None, "refusal": choice["refusal"] or None} for choice in found.values()]
+
+
+def _add_call(calls: list[Json], part: Json) -> None:
+    while len(calls) <= part["index"]:
+        calls.append({"id": None, "name": "", "arguments": ""})
+    call, function = calls[part["index"]], part.get("function") or {}
+    call["id"] = part.get("id") or call["id"]
+    call["name"] += function.get("name") or ""
+    call["arguments"] += function.get("arguments") or ""
