@@ -93,8 +93,9 @@ class Exporter(Generic[P]):
         self._thread.join(timeout_s)
         if self._thread.is_alive() and not self._abandoned:
             self._abandoned = True
-            self._sender.close()
+            # Counted before the sender is closed: that wakes the thread, which then settles what it was sending.
             self._metrics.spans_dropped("shutdown", self._accepted - self._settled)
+            self._sender.close()
 
     def _run(self) -> None:
         while True:

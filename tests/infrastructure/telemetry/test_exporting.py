@@ -110,7 +110,7 @@ def test_a_collector_that_asks_to_try_again_is_tried_again(metrics: Metrics, rea
         send(tracer, 1)
         time.sleep(0.1)
         running.status = 200
-        running.wait_for(2)
+        assert len(running.wait_for(2)) == 2
         wait_until(read, EXPORTED, 2)
 
 
@@ -131,7 +131,7 @@ def test_a_connection_that_is_reset_is_made_anew(metrics: Metrics, read: Read) -
         send(tracer, 1)
         time.sleep(0.1)
         running.mode = "ok"
-        running.wait_for(2)
+        assert len(running.wait_for(2)) == 2
         wait_until(read, EXPORTED, 2)
 
 
@@ -147,7 +147,7 @@ def test_a_collector_that_never_answers_is_given_up_and_what_piles_up_is_bounded
             running.released.set()
             running.wait_for(50)
             send(tracer, 5)
-            running.wait_for(60)
+            assert len(running.wait_for(60)) == 60
 
 
 def test_closing_while_a_collector_hangs_ends_within_the_limit_and_counts_the_rest(metrics: Metrics, read: Read) -> None:
