@@ -1,7 +1,7 @@
 """The border to the embedded Rego engine: the one importer of ``regorus``.
 
 The engine holds the interpreter's lock, belongs to the thread that made it and has no time limit. So there is one engine per thread here, made from
-the sources of one revision; whatever it raises, a Rust panic included, leaves this file as an ``EngineFault``; and what could run long is kept out
+the sources of one revision; whatever it raises, a Rust panic included, leaves this file as an ``EngineError``; and what could run long is kept out
 before (lint, a trial in a child process). Only ``set_input_json`` is used: handing it Python objects can crash the process.
 
 This module imports nothing of the gateway, so that the trial's child process can load it by its path and start in milliseconds.
@@ -21,7 +21,7 @@ _PLACE = re.compile(r"--> (?P<file>[^\n]{1,300}?):(?P<line>\d+):(?P<col>\d+)\n")
 _MESSAGE = re.compile(r"^error: (?P<message>[^\n]{1,300})", re.MULTILINE)
 
 
-class EngineFault(Exception):
+class EngineError(Exception):
     """The engine could not do what it was asked.
 
     ``kind`` is ``syntax`` (the source does not compile), ``error`` (evaluation failed) or ``panic`` (a defect of the engine). ``file``, ``line`` and
@@ -62,7 +62,7 @@ class EmbeddedEngine:
         """Compile for this thread now, so that the first evaluation does not have to.
 
         Raises:
-            EngineFault: The sources do not compile.
+            EngineError: The sources do not compile.
         """
         self._engine()
 
@@ -70,7 +70,7 @@ class EmbeddedEngine:
         """The value of a rule such as ``data.gateway.intent.verdict`` for the input ``document`` (JSON), decoded; ``UNDEFINED`` where it has none.
 
         Raises:
-            EngineFault: Compilation or evaluation failed, or the value is longer than ``max_chars`` (kind ``size``).
+            EngineError: Compilation or evaluation failed, or the value is longer than ``max_chars`` (kind ``size``).
         """
         engine = self._engine()
         try:
@@ -78,11 +78,11 @@ class EmbeddedEngine:
             answer: str = engine.eval_query_as_json(rule)
             size = len(answer)
             result = json.loads(answer).get("result") if size <= max_chars else None
-        except BaseException as error:  # a Rust panic is a BaseException, and its class has no importable name
+        except BaseException as error:  # noqa: BLE001 - a Rust panic is a BaseException, and its class has no importable name
             self._local.engine = None  # whatever state the failure left behind goes with it
             raise _fault(error, "error") from None
         if size > max_chars:
-            raise EngineFault("size", f"the value is longer than {max_chars} characters")
+            raise EngineError("size", f"the value is longer than {max_chars} characters")
         return result[0]["expressions"][0]["value"] if result else UNDEFINED
 
     def take_prints(self) -> list[str]:
@@ -94,12 +94,12 @@ class EmbeddedEngine:
         """The parsed modules: ``[{"source": {"file", "contents"}, "ast": {"package", "imports", "rules"}}]``.
 
         Raises:
-            EngineFault: The sources do not compile.
+            EngineError: The sources do not compile.
         """
         engine = self._engine()
         try:
             tree: list[dict[str, Any]] = json.loads(engine.get_ast_as_json())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - see evaluate
             raise _fault(error, "error") from None
         return tree
 
@@ -118,12 +118,12 @@ class EmbeddedEngine:
             engine.add_data_json(self._data)
             engine.set_input_json("{}")
             engine.eval_query_as_json("true")  # analyses and schedules the rules, which reports what parsing does not
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - see evaluate
             raise _fault(error, "syntax") from None
         return engine
 
 
-def _fault(error: BaseException, kind: str) -> EngineFault:
+def _fault(error: BaseException, kind: str) -> EngineError:
     """Turn what the engine raised into a fault; what is not the engine's (an interrupt from the keyboard) is raised as it is."""
     panic = type(error).__name__ == "PanicException"
     if not panic and not isinstance(error, Exception):
@@ -133,5 +133,5 @@ def _fault(error: BaseException, kind: str) -> EngineFault:
     said = _MESSAGE.search(text)
     detail = said["message"] if said else text.strip().split("\n", 1)[0][:300]
     if place is None:
-        return EngineFault("panic" if panic else kind, detail)
-    return EngineFault("panic" if panic else kind, detail, file=place["file"], line=int(place["line"]), col=int(place["col"]))
+        return EngineError("panic" if panic else kind, detail)
+    return EngineError("panic" if panic else kind, detail, file=place["file"], line=int(place["line"]), col=int(place["col"]))

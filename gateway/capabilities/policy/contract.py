@@ -37,11 +37,12 @@ FIELDS: Mapping[str, frozenset[str] | None] = {
 
 VOLATILE: tuple[tuple[str, ...], ...] = (
     *(("intent", name) for name in ("id", "parent_id", "root_id", "idempotency_key")),
-    *(("request", name) for name in ("messages", "tools", "params")),
+    *(("request", name) for name in ("messages", "params")),
     *(("answer", name) for name in ("text", "tool_calls")),
     *((name,) for name in ("approvals", "tool", "task", "budget", "time", "trace_id")),
 )
-"""Content, time, money and what differs with every intent: a verdict that depends on the whole of one of these is never remembered."""
+"""Content, time, money and what differs with every intent: a verdict that depends on one of these is never remembered. Tool definitions are none of it:
+an agent sends the same ones with every turn."""
 
 PARAMETERS = ("request", "params")
 """One parameter by its name (``max_tokens``) is no content; all of them may hold some."""
@@ -93,7 +94,7 @@ def _intent_part(many: int, text: str) -> dict[str, Any]:
 
 def _answer_part(many: int, text: str) -> dict[str, Any]:
     call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"id": "1"}'}}
-    answer = {
+    answer: dict[str, Any] = {
         "source": "model",
         "author": "simulated-1",
         "text": text * many,

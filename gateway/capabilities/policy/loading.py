@@ -21,7 +21,12 @@ DEFAULT_TRIAL_S = 10.0
 
 
 def load_policy(
-    path: Path, *, trial_s: float = DEFAULT_TRIAL_S, memo_entries: int = 10_000, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None
+    path: Path,
+    *,
+    trial_s: float = DEFAULT_TRIAL_S,
+    memo_entries: int = 10_000,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    started: Callable[[Trial], None] | None = None,
 ) -> Policy:
     """Read, lint, try and compile the policy in the folder ``path``. Blocks for some 50 ms, at worst ``trial_s``.
 
@@ -35,9 +40,7 @@ def load_policy(
     return Policy(bundle, program, memo_entries=memo_entries, timeout_s=timeout_s)
 
 
-def check(
-    bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None
-) -> Program:
+def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None) -> Program:
     """Lint a bundle and try it on sample inputs of every hook; the parsed modules if nothing is wrong.
 
     Raises:

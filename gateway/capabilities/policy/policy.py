@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 from gateway.capabilities.policy.bundle import Bundle
 from gateway.capabilities.policy.contract import CONTENT_OF_ANSWER, PARAMETERS, VERDICT_RULES, VOLATILE, covers
 from gateway.capabilities.policy.memo import VerdictMemo
-from gateway.capabilities.policy.projection import InputFault, Projection, paths_of
+from gateway.capabilities.policy.projection import InputError, Projection, paths_of
 from gateway.capabilities.policy.syntax import Path, Program
-from gateway.capabilities.policy.verdict import VerdictFault, parse
+from gateway.capabilities.policy.verdict import VerdictError, parse
 from gateway.domain import Decision, Hook, Reason, Verdict
-from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineFault
+from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineError
 
 MAX_VERDICT_CHARS: Final = 65_536
 DEFAULT_TIMEOUT_S: Final = 1.0
@@ -24,13 +24,13 @@ class Engine(Protocol):
     """What evaluates: the embedded engine, or a stand-in for it that fails in a chosen way."""
 
     def evaluate(self, rule: str, document: str, *, max_chars: int) -> Any:
-        """The value of ``rule`` for the input ``document``, ``UNDEFINED`` where it has none; raises ``EngineFault`` alone."""
+        """The value of ``rule`` for the input ``document``, ``UNDEFINED`` where it has none; raises ``EngineError`` alone."""
 
     def prepare(self) -> None:
-        """Get ready for this thread; raises ``EngineFault`` alone."""
+        """Get ready for this thread; raises ``EngineError`` alone."""
 
 
-class _Fault(Exception):
+class _RefusalError(Exception):
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
         self.reason = Reason(rule, message)
@@ -64,7 +64,7 @@ class Policy:
         """Compile for this thread now; a failure shows in the first decision instead."""
         try:
             self._engine.prepare()
-        except EngineFault:
+        except EngineError:
             return
 
     def decide(self, hook: Hook, parts: Mapping[str, Any]) -> Decision:
@@ -73,14 +73,14 @@ class Policy:
         memo = self._memos.get(hook)
         try:
             document = self._projections[hook].document(parts)
-        except InputFault as fault:
+        except InputError as fault:
             return self._decision(hook, _denial("policy.error", fault.message), fault.document, started)
         remembered = memo.get(document) if memo is not None else None
         if remembered is not None:
             return self._decision(hook, remembered, document, started, memoised=True)
         try:
             verdict = self._evaluate(hook, document)
-        except _Fault as fault:
+        except _RefusalError as fault:
             return self._decision(hook, Verdict(outcome="deny", reasons=(fault.reason,)), document, started)
         if memo is not None:
             memo.put(document, verdict)
@@ -90,21 +90,19 @@ class Policy:
         started = perf_counter_ns()
         try:
             value = self._engine.evaluate(VERDICT_RULES[hook], document.decode(), max_chars=MAX_VERDICT_CHARS)
-        except EngineFault as fault:
-            raise _Fault("policy.malformed" if fault.kind == "size" else "policy.error", _told(fault)) from fault
+        except EngineError as fault:
+            raise _RefusalError("policy.malformed" if fault.kind == "size" else "policy.error", _told(fault)) from fault
         if perf_counter_ns() - started > self._timeout_ns:
-            raise _Fault("policy.timeout", "policy took too long to decide")
+            raise _RefusalError("policy.timeout", "policy took too long to decide")
         if value is UNDEFINED:
-            raise _Fault("policy.undefined", f"policy has no verdict for this {hook.value}")
+            raise _RefusalError("policy.undefined", f"policy has no verdict for this {hook.value}")
         try:
             return parse(value)
-        except VerdictFault as fault:
-            raise _Fault(fault.rule, fault.message) from fault
+        except VerdictError as fault:
+            raise _RefusalError(fault.rule, fault.message) from fault
 
     def _decision(self, hook: Hook, verdict: Verdict, document: bytes, started: int, *, memoised: bool = False) -> Decision:
-        return Decision(
-            hook=hook, verdict=verdict, revision=self.revision, input=document, memoised=memoised, duration_ns=perf_counter_ns() - started
-        )
+        return Decision(hook=hook, verdict=verdict, revision=self.revision, input=document, memoised=memoised, duration_ns=perf_counter_ns() - started)
 
 
 def _volatile(paths: frozenset[Path]) -> bool:
@@ -115,7 +113,7 @@ def _denial(rule: str, message: str) -> Verdict:
     return Verdict(outcome="deny", reasons=(Reason(rule, message),))
 
 
-def _told(fault: EngineFault) -> str:
+def _told(fault: EngineError) -> str:
     """What happened, without the engine's own words: they can quote the input."""
     where = f" at {fault.file}:{fault.line}" if fault.line and fault.file else ""
     what = {"size": "gave a verdict that is too large", "panic": "made the engine fail", "syntax": "does not compile"}.get(fault.kind, "failed")

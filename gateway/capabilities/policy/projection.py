@@ -23,7 +23,7 @@ MAX_BYTES: Final = 4_194_304
 _LOOK_CLOSER_BYTES: Final = 2 * MAX_ITEMS  # an array that is too long cannot be shorter than this
 
 
-class InputFault(Exception):
+class InputError(Exception):
     """The input cannot be given to a policy; ``document`` is as much of it as can go on record."""
 
     def __init__(self, message: str, document: bytes = b"{}") -> None:
@@ -107,7 +107,7 @@ class Projection:
         """The projected input as JSON. A value anywhere in ``parts`` may be a callable without parameters: it is called only if the policy refers to it.
 
         Raises:
-            InputFault: It holds what is not JSON (NaN, text that is not Unicode, an unknown type), or more than a policy may be asked about.
+            InputError: It holds what is not JSON (NaN, text that is not Unicode, an unknown type), or more than a policy may be asked about.
         """
         everything = {**parts, "schema": SCHEMA, "hook": self._hook}
         projected = everything if self._tree is None else {name: _take(everything[name], tree) for name, tree in self._tree.items() if name in everything}
@@ -115,7 +115,7 @@ class Projection:
         try:
             document = orjson.dumps(projected, default=partial(_plain, called))
         except TypeError as error:  # orjson's own error is one, also where a callable raised
-            raise InputFault("the input is not JSON", repaired(projected)) from error
+            raise InputError("the input is not JSON", repaired(projected)) from error
         if len(document) > _LOOK_CLOSER_BYTES or b"null" in document:
             _examine([projected, *called], document)
         return document
@@ -163,15 +163,15 @@ def _plain(called: list[Any], value: Any) -> Any:
 def _examine(values: list[Any], document: bytes) -> None:
     """Refuse what would decide wrongly or run long. orjson writes NaN and infinity as ``null``, so they are looked for in the values."""
     if len(document) > MAX_BYTES:
-        raise InputFault(f"the input is longer than {MAX_BYTES} bytes")
+        raise InputError(f"the input is longer than {MAX_BYTES} bytes")
     while values:
         value = values.pop()
         if isinstance(value, float):
             if not isfinite(value):
-                raise InputFault("the input holds a number that is not finite", document)
+                raise InputError("the input holds a number that is not finite", document)
         elif isinstance(value, (Mapping, list, tuple)):
             if len(value) > MAX_ITEMS:
-                raise InputFault(f"the input has more than {MAX_ITEMS} entries in one place", document if len(document) < 65_536 else b"{}")
+                raise InputError(f"the input has more than {MAX_ITEMS} entries in one place", document if len(document) < 65_536 else b"{}")
             values.extend(value.values() if isinstance(value, Mapping) else value)
 
 

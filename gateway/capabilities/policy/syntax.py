@@ -49,8 +49,23 @@ class Rule:
     col: int
     kind: str
     """``default``, ``value`` (complete, or with keys in its head), ``set`` or ``function``."""
-    keyed: bool
-    """Whether the head is a reference (``limits[team] := ...``, ``a.b := ...``)."""
+    head: Node
+    """The reference in the head: ``verdict``, ``limits[team]``, ``a.b``."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the head is more than a name."""
+        return "Var" not in self.head
+
+    def uses(self) -> Iterator[tuple[Node, Reference]]:
+        """Every reference in the rule but its own name."""
+        for node, found in references(self.node):
+            if node is not self.head:
+                yield node, found
+        own = reference(self.head)
+        for segment in own.segments if own else ():
+            if not isinstance(segment, str):
+                yield from references(segment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +119,22 @@ def reference(node: Node) -> Reference | None:
     if not segments and "Var" not in node:
         return None
     return Reference(node, tuple(reversed(segments)))
+
+
+def references(tree: Any) -> Iterator[tuple[Node, Reference]]:
+    """Every reference to something with a name in a tree, each whole (``data.a.b``, not ``data.a`` besides), what it has in brackets after it.
+
+    The names of called functions are references, too.
+    """
+    open_nodes = [tree]
+    while open_nodes:
+        node = open_nodes.pop()
+        found = reference(node) if isinstance(node, dict) else None
+        if found is not None and found.name is not None:
+            yield node, found
+            open_nodes.extend(segment for segment in found.segments if not isinstance(segment, str))
+        else:
+            open_nodes.extend(children(node))
 
 
 def literal_text(node: Node) -> str | None:
@@ -187,4 +218,4 @@ def _rule(module: Module, node: Node) -> Rule:
     found = reference(head["refr"])
     assert found is not None  # noqa: S101 - a head is a name or a reference
     line, col = place(node)
-    return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, keyed=bool(found.segments))
+    return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, head=head["refr"])

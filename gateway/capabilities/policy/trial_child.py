@@ -27,7 +27,7 @@ def main() -> None:
     engine = border_module.EmbeddedEngine(order["modules"], order["data"])
     try:
         say({"ast": engine.ast()})
-    except border_module.EngineFault as fault:
+    except border_module.EngineError as fault:
         say({"fault": told(fault)})
         return
     for case in order["cases"]:
@@ -41,7 +41,7 @@ def evaluate(border_module: object, engine: object, case: dict) -> dict:  # type
     try:
         value = engine.evaluate(case["rule"], case["input"])  # type: ignore[attr-defined]
         outcome = {"undefined": True} if value is border_module.UNDEFINED else {"value": value}  # type: ignore[attr-defined]
-    except border_module.EngineFault as fault:  # type: ignore[attr-defined]
+    except border_module.EngineError as fault:  # type: ignore[attr-defined]
         outcome = {"fault": told(fault)}
     return {**outcome, "seconds": time.perf_counter() - started, "prints": engine.take_prints()}  # type: ignore[attr-defined]
 

@@ -32,7 +32,7 @@ _NO_REASON = Reason("policy.denied", "policy refused and gave no reason")
 _NO_QUEUE = Reason("no queue", "policy wants a person to decide, and there is no queue of people yet")
 
 
-class VerdictFault(Exception):
+class VerdictError(Exception):
     """The verdict cannot be used. ``rule`` is ``policy.malformed`` or ``policy.unsupported``, ``message`` says what and where."""
 
     def __init__(self, rule: str, message: str) -> None:
@@ -47,7 +47,7 @@ def parse(value: Any) -> Verdict:
     ``escalate`` comes back as ``deny`` with the reason ``no queue`` before the policy's own, because nobody is there to decide.
 
     Raises:
-        VerdictFault: It is not a verdict of the contract, or demands what this build cannot do.
+        VerdictError: It is not a verdict of the contract, or demands what this build cannot do.
     """
     verdict = _object(value, "the verdict", {"outcome", "reasons", "obligations"})
     outcome = verdict.get("outcome")
@@ -59,7 +59,7 @@ def parse(value: Any) -> Verdict:
         return Verdict(outcome="deny", reasons=(_NO_QUEUE, *reasons))
     missing = next((name for name in demanded if name in _NOT_BUILT), None)
     if missing is not None:
-        raise VerdictFault("policy.unsupported", f"policy demands {missing}, which this gateway cannot do yet")
+        raise VerdictError("policy.unsupported", f"policy demands {missing}, which this gateway cannot do yet")
     obligations = Obligations(**{name: _OBLIGATIONS[name](demand) for name, demand in demanded.items()})
     return Verdict(outcome=outcome, reasons=reasons if reasons or outcome == "allow" else (_NO_REASON,), obligations=obligations)
 
@@ -144,5 +144,5 @@ def _text(value: Any, what: str, most: int) -> str:
     return value
 
 
-def _malformed(message: str) -> VerdictFault:
-    return VerdictFault("policy.malformed", message)
+def _malformed(message: str) -> VerdictError:
+    return VerdictError("policy.malformed", message)

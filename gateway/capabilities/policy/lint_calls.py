@@ -1,0 +1,67 @@
+"""Calls that mean different things to the two engines: regular expressions, formats, counting nothing, and negation of what may be undefined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gateway.capabilities.policy.builtins import PATTERN_ARGUMENT
+from gateway.capabilities.policy.contract import UNICODE_DEPENDENT_REGEX
+from gateway.capabilities.policy.problems import Problem
+from gateway.capabilities.policy.syntax import Module, Node, Program, Reference, callee, literal_text, place, references, walk
+
+_FORMAT = re.compile(r"%(?:%|[sdv])")
+
+
+def check_call(file: str, node: Node) -> Iterator[Problem]:
+    """The problems of one call's arguments."""
+    name, arguments = callee(node) or "", node["Call"]["params"]
+    if name in PATTERN_ARGUMENT and len(arguments) > PATTERN_ARGUMENT[name]:
+        yield from _pattern(file, arguments[PATTERN_ARGUMENT[name]], node)
+    if name == "strings.count" and len(arguments) == 2 and not literal_text(arguments[1]):
+        yield Problem(file, *place(node), "strings.count may be asked for an empty text here, which no two engines count alike", "count a literal text")
+    if name == "sprintf" and arguments:
+        yield from _format(file, arguments[0], node)
+
+
+def _pattern(file: str, pattern: Node, call: Node) -> Iterator[Problem]:
+    text = literal_text(pattern)
+    if text is None:
+        yield Problem(file, *place(call), "the regular expression is not literal", "write it where it is used, so that it can be checked")
+        return
+    if UNICODE_DEPENDENT_REGEX.search(text):
+        yield Problem(file, *place(pattern), "the regular expression means different things to the two engines", "use ASCII classes: [0-9], [a-z], [ \\t]")
+    elif not _compiles(text):
+        yield Problem(file, *place(pattern), "the regular expression does not compile", "correct it")
+
+
+def _compiles(text: str) -> bool:
+    try:
+        re.compile(text.replace("[[:", "[").replace(":]]", "]"))
+    except re.error:
+        return False
+    return True
+
+
+def _format(file: str, template: Node, call: Node) -> Iterator[Problem]:
+    text = literal_text(template)
+    if text is None or "%" in _FORMAT.sub("", text):
+        yield Problem(file, *place(call), "sprintf needs a literal format of %s, %d, %v and %%", "other verbs differ between the engines")
+
+
+def check_negation(program: Program, module: Module, node: Node) -> Iterator[Problem]:
+    """``not f(x.y)``: where ``x.y`` is undefined, one engine says true and the other nothing at all."""
+    for call in walk(node["NotExpr"]["expr"]):
+        arguments = call["Call"]["params"] if "Call" in call else []
+        if any(_may_be_undefined(program, module, found) for argument in arguments for _, found in references(argument)):
+            hint = 'bind it first: x := object.get(input.a, "b", null)'
+            yield Problem(module.file, *place(node), "`not` of a call whose argument may be undefined", hint)
+            return
+
+
+def _may_be_undefined(program: Program, module: Module, found: Reference) -> bool:
+    path = program.resolve(module, str(found.name), found.literal)
+    if path is None or path in {("input",), ("data",)}:
+        return bool(found.segments)
+    rules = program.rules.get(path[1:], []) if path[0] == "data" else []
+    return not any(rule.kind in {"default", "set", "function"} for rule in rules)
