@@ -72,7 +72,7 @@ class LedgerTransaction:
         chain = _chains(tenant)
         last = select(func.max(entries.c.seq)).where(entries.c.tenant == tenant, entries.c.writer == chain.c.writer).scalar_subquery()
         rows = self.connection.execute(select(chain.c.writer, last).where(chain.c.writer.is_not(None)))
-        return dict(rows.tuples().all())
+        return {str(row[0]): int(row[1]) for row in rows}
 
     def genesis_bodies(self, tenant: str) -> list[bytes]:
         """The bodies of the first entries of a tenant's chains."""
@@ -161,6 +161,7 @@ class Ledger:
     def snapshot(self, tenant: str) -> Iterator[Snapshot]:
         """One tenant's chains as they are now, whatever is appended meanwhile."""
         with self._database.read() as connection:
+            connection.execute(select(entries.c.seq).limit(1)).first()  # a transaction sees the database as it is at its first read
             yield Snapshot(connection, tenant)
 
     def of_intent(self, tenant: str, intent_id: str) -> list[EntryRow]:
@@ -181,7 +182,7 @@ class Ledger:
             query = query.where(closed.c.kind.is_(None) if state == "running" else closed.c.state == state)
         width = len(EntryRow._fields)
         with self._database.read() as connection:
-            found = connection.execute(query.order_by(opened.c.intent_id.desc()).limit(limit)).tuples()
+            found = connection.execute(query.order_by(opened.c.intent_id.desc()).limit(limit))
             return [(EntryRow(*row[:width]), EntryRow(*row[width:]) if row[width] is not None else None) for row in found]
 
 

@@ -121,8 +121,10 @@ class Export:
         """
         count, end = 0, None
         for fields in _read(self.path):
+            if end is not None:
+                raise ExportError(f"{self.path}: the file goes on after its end")
             if fields.get("type") == "end":
-                end = fields.get("entries")
+                end = fields.get("entries", -1)
             elif fields.get("type") == "entry":
                 count += 1
                 try:

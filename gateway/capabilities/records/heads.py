@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -92,13 +93,20 @@ def file_name(tenant: str, writer: str) -> str:
 
 def read_heads(folder: Path, tenant: str) -> dict[str, bytes]:
     """The contents of a tenant's head files, by writer. Files of other names are none of ours."""
-    found: dict[str, bytes] = {}
+    return {writer: path.read_bytes() for writer, path in _head_paths(folder, tenant)}
+
+
+def head_writers(folder: Path, tenant: str) -> set[str]:
+    """Whose head files there are."""
+    return {writer for writer, _ in _head_paths(folder, tenant)}
+
+
+def _head_paths(folder: Path, tenant: str) -> Iterator[tuple[str, Path]]:
     if folder.is_dir():
         for path in folder.glob("*.head"):
             owner, _, writer = path.name.removesuffix(".head").rpartition(".")
             if unquote(owner) == tenant:
-                found[writer] = path.read_bytes()
-    return found
+                yield writer, path
 
 
 class HeadFiles:

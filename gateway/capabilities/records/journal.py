@@ -71,13 +71,21 @@ class Journal:
             raise JournalError(str(error)) from error
         return len(left)
 
-    def sync(self) -> None:
-        """Bring the heads to the disk.
+    def probe(self) -> None:
+        """Write what heads are owed, bring them to the disk and see whether the database takes a transaction. An empty one costs no fsync.
 
         Raises:
-            OSError: The disk refuses.
+            JournalError: Something of it does not work.
         """
-        self._heads.sync()
+        try:
+            self.sign()
+            self._heads.sync()
+            with self._ledger.transaction():
+                pass
+        except (DatabaseError, OSError, ValueError) as error:
+            self._links.clear()
+            self._in_doubt = True
+            raise JournalError(str(error)) from error
 
     def close(self) -> None:
         """Close the database connection and the head files."""

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gateway.capabilities.records.chain import NO_LINK, START, Link, link_hash
 from gateway.capabilities.records.entries import CLOSED, ERASED, GENESIS, OPENED
-from gateway.capabilities.records.heads import read_head
+from gateway.capabilities.records.heads import head_writers, read_head, read_heads
 from gateway.capabilities.records.rows import check_row, parse_body
 from gateway.capabilities.records.signing import VerifyKey
 from gateway.domain import Json
-from gateway.infrastructure.database_ledger import EntryRow
+from gateway.infrastructure.database import Database, DatabaseError
+from gateway.infrastructure.database_ledger import EntryRow, Ledger, Snapshot
+
+
+@contextlib.contextmanager
+def living_chains(database: Database, heads: Path, tenant: str) -> Iterator[tuple[Snapshot, dict[str, bytes]]]:
+    """A tenant's chains in a database that may be in use, with heads that are not ahead of them and lack none.
+
+    A head is written after its commit, a head file made before its chain: so heads are read first, and again from the start if a file has come since.
+
+    Raises:
+        DatabaseError: The database cannot be read.
+    """
+    ledger = Ledger(database)
+    while True:
+        found = read_heads(heads, tenant)
+        with ledger.snapshot(tenant) as snapshot:
+            if head_writers(heads, tenant) <= found.keys():
+                yield snapshot, found
+                return
+
+
+def verify_database(database: Database, heads: Path, tenant: str, key: VerifyKey) -> Report:
+    """Check a tenant's chains in the database; one that cannot be read to its end is a problem like any other."""
+    try:
+        with living_chains(database, heads, tenant) as (snapshot, found):
+            return verify(snapshot, found, key, noted_open=snapshot.open_intents())
+    except DatabaseError as error:
+        return Report(tenant=tenant, problems=[Problem("", None, "", f"the database cannot be read to its end: {error}")])
 
 
 class Source(Protocol):

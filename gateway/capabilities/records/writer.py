@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,8 @@ LAZY_S = 0.02
 """How long a lazy entry waits for company at most."""
 GATHER_S = 0.001
 """How long a commit waits for entries of other intents in flight (engines.md: eight records a commit cost 0.75 of one each)."""
-_SYNC_IDLE_S = 1.0
+PROBE_S = 0.5
+"""How often an idle writer looks whether the database can be written, and brings its heads to the disk."""
 
 
 class _Pending(NamedTuple):
@@ -44,8 +44,8 @@ class RecordWriter:
         self.writer = new_writer_id()
         self.recovered = 0
         """How many intents of crashed processes ``start`` closed as indeterminate."""
-        self.available = True
-        """Whether the last commit worked: what readiness shows."""
+        self.failure: str | None = None
+        """Why the last commit failed, for readiness and the log; ``None`` while commits work."""
         self._journal = Journal(database, HeadFiles(heads, key, self.writer, sync=durability == "power"), self.writer)
         self._gather_s = gather_s
         self._pending: list[_Pending] = []
@@ -58,6 +58,11 @@ class RecordWriter:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
+
+    @property
+    def available(self) -> bool:
+        """Whether the last commit, or the last probe while nothing was to be committed, worked: what readiness shows."""
+        return self.failure is None
 
     async def start(self) -> None:
         """Close what crashed processes left open, then take entries.
@@ -139,7 +144,7 @@ class RecordWriter:
             self._timer = None
 
     def _committed(self, batch: list[_Pending], error: JournalError | None) -> None:
-        self.available = error is None
+        self.failure = None if error is None else str(error)
         for _, future in batch:
             if not future.done():
                 if error is None:
@@ -163,22 +168,25 @@ class RecordWriter:
                 error = failure
             except Exception as failure:  # noqa: BLE001 - a defect fails this batch; the thread that all later ones need lives on
                 error = JournalError(f"a defect of the record writer: {type(failure).__name__}")
-            loop.call_soon_threadsafe(self._committed, batch, error)
-            self._quietly(self._journal.sign)
-        self._quietly(self._journal.close)
+                error.__cause__ = failure
+            with contextlib.suppress(RuntimeError):  # the loop was closed without `close`: nobody is left to be told
+                loop.call_soon_threadsafe(self._committed, batch, error)
+            with contextlib.suppress(OSError, ValueError):  # heads that cannot be written now must be before the next commit, which fails if they cannot
+                self._journal.sign()
+        with contextlib.suppress(OSError):
+            self._journal.close()
 
     def _next(self) -> list[_Pending] | None:
-        try:
-            return self._batches.get(timeout=_SYNC_IDLE_S)
-        except queue.Empty:
-            self._quietly(self._journal.sync)
-            return self._batches.get()
-
-    @staticmethod
-    def _quietly(action: Callable[[], None]) -> None:
-        """Heads that cannot be written now are written before the next commit, which fails if they still cannot."""
-        with contextlib.suppress(OSError, ValueError):
-            action()
+        """The next batch; while there is none, see now and then whether the database is there, so that readiness tells and recovers without calls."""
+        while True:
+            try:
+                return self._batches.get(timeout=PROBE_S)
+            except queue.Empty:
+                try:
+                    self._journal.probe()
+                    self.failure = None
+                except JournalError as error:
+                    self.failure = str(error)
 
 
 def _unavailable(cause: JournalError | None = None) -> RecordUnavailable:

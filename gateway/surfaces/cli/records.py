@@ -14,14 +14,11 @@ import orjson
 
 from gateway.capabilities.records.erase import Eraser
 from gateway.capabilities.records.export import Export, ExportError, export_lines, verify_export
-from gateway.capabilities.records.heads import read_heads
 from gateway.capabilities.records.signing import SigningKey, VerifyKey
 from gateway.capabilities.records.store import RecordStore
 from gateway.capabilities.records.timeline import draw
-from gateway.capabilities.records.verify import Problem, Report, verify
+from gateway.capabilities.records.verify import Report, living_chains, verify_database
 from gateway.domain import State
-from gateway.infrastructure.database import DatabaseError
-from gateway.infrastructure.database_ledger import Ledger
 from gateway.settings import Settings
 from gateway.surfaces.cli.config_file import Refusal, config_option, load_settings
 from gateway.surfaces.cli.ledger_options import clear_errors, clock, moment_ns, open_database, tenant_option
@@ -94,13 +91,8 @@ def verify_records(config: Path, tenant: str | None, export_path: Path | None, p
 def _verify_database(settings: Settings, tenant: str) -> tuple[Report, VerifyKey]:
     key = _signing_key(settings).verify_key
     with clear_errors():
-        ledger = Ledger(open_database(settings, tenant))
-        heads = read_heads(settings.records.heads, tenant)
-    try:
-        with ledger.snapshot(tenant) as snapshot:
-            return verify(snapshot, heads, key, noted_open=snapshot.open_intents()), key
-    except DatabaseError as error:
-        return Report(tenant=tenant, problems=[Problem("", None, "", f"the database cannot be read to its end: {error}")]), key
+        database = open_database(settings, tenant)
+    return verify_database(database, settings.records.heads, tenant, key), key
 
 
 def _verify_export(path: Path, tenant: str | None, public_key: str | None) -> tuple[Report, VerifyKey]:
@@ -133,9 +125,8 @@ def export(config: Path, tenant: str, since: str | None, file: str) -> None:
         raise Refusal(f"--since: {error}") from None
     key = _signing_key(settings).verify_key
     with clear_errors():
-        ledger = Ledger(open_database(settings, tenant))
-        heads = read_heads(settings.records.heads, tenant)
-        with ledger.snapshot(tenant) as snapshot, _output(file) as out:
+        database = open_database(settings, tenant)
+        with living_chains(database, settings.records.heads, tenant) as (snapshot, heads), _output(file) as out:
             for line in export_lines(snapshot, heads, key, at_ns=time.time_ns(), since_ns=since_ns):
                 out.write(line)
 
