@@ -15,7 +15,9 @@ MOCKS_PER_1000 = 3.0
 _BROAD = re.compile(r"except \(?(?:Base)?Exception\b|except:")
 _MOCK = re.compile(r"\b(?:MagicMock|AsyncMock|Mock\(|mock\.patch|monkeypatch\.setattr)")
 _SILENCED = re.compile(r"#\s*(?:type:\s*ignore|noqa|pragma:\s*no cover)|cast\(Any")
-_REASON = re.compile(r"#.*(?: - |lazy: )\S+")
+_REASON = re.compile(r"#.*(?: - | # )\S+ \S+")
+"""The reason stands behind the directive, ``# noqa: RULE - why`` or ``# type: ignore[rule]  # why``, or alone on the line above or below."""
+_COMMENT = re.compile(r"\s*# \S+ \S+")
 _PROMISE = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|NotImplemented" + r"Error|not (?:yet )?implemented")
 _MACHINE = re.compile(r"\.\./sha" + r"red|(?<![\w.$}])/(?:work|farm|root|home)/\w|\bissue " + r"#?\d+\b")
 _ASSERTING = re.compile(r"assert|raises|warns|fail|check|expect|verify|same|must")
@@ -27,7 +29,7 @@ def check(root: Path) -> list[str]:
     return [
         *_budget(product, _BROAD, BROAD_PER_1000, "broad excepts"),
         *_budget(tests, _MOCK, MOCKS_PER_1000, "mocks"),
-        *(f"{at}: a broad except or a silenced check needs its reason: `# noqa: RULE - why`" for at, line in _lines(product) if _unexplained(line)),
+        *(f"{at}: a broad except or a silenced check needs its reason: `# noqa: RULE - why`" for source in product for at in _unexplained(source)),
         *(f"{at}: a promise in the place of code" for at, line in _lines(product) if _PROMISE.search(line)),
         *(f"{source.path}:{test.lineno}: {test.name} asserts nothing" for source in tests for test in source.functions() if _empty(test)),
         *_machine_paths(root),
@@ -46,8 +48,12 @@ def _budget(found: list[Source], pattern: re.Pattern[str], most: float, what: st
     return [f"{len(hits) / thousands:.1f} {what} per 1,000 lines (at most {most}): {', '.join(hits)}"]
 
 
-def _unexplained(line: str) -> bool:
-    return bool(_BROAD.search(line) or _SILENCED.search(line)) and not _REASON.search(line)
+def _unexplained(source: Source) -> Iterator[str]:
+    lines = ["", *source.lines, ""]
+    for number, line in enumerate(lines):
+        beside = any(_COMMENT.match(lines[near]) for near in (number - 1, number + 1) if 0 <= near < len(lines))
+        if (_BROAD.search(line) or _SILENCED.search(line)) and not _REASON.search(line) and not beside:
+            yield f"{source.path}:{number}"
 
 
 def _empty(function: FunctionNode) -> bool:

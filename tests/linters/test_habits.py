@@ -31,6 +31,13 @@ def test_work_left_half_done_is_found(tree: Tree, files: dict[str, str], expecte
     assert [expected in breach for breach in check(root)] == [True]
 
 
-def test_what_has_its_reason_passes(tree: Tree) -> None:
-    reasoned = "try:\n    pass\nexcept Exception:  # noqa: BLE001 - the border of a library that raises anything\n    pass\n"
+@pytest.mark.parametrize(
+    "reasoned",
+    [
+        "try:\n    pass\nexcept Exception:  # noqa: BLE001 - the border of a library that raises anything\n    pass\n",
+        "try:\n    pass\nexcept BaseException:\n    # whatever it was, nothing may stay half written\n    raise\n",
+        "x = 1  # type: ignore[union-attr]  # it is open\n",
+    ],
+)
+def test_what_has_its_reason_passes(tree: Tree, reasoned: str) -> None:
     assert check(tree({"gateway/a.py": MANY + reasoned, "tests/test_a.py": "def test_a():\n    with pytest.raises(ValueError):\n        f()\n"})) == []

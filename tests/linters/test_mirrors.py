@@ -20,6 +20,8 @@ CODE = "def f():\n    pass\n"
         ({"gateway/a/b.py": CODE}, ["gateway/a/b.py: has no tests/a/test_b.py"]),
         ({"gateway/a/b.py": "X = 1\n"}, []),
         ({"gateway/migrations/env.py": CODE}, []),
+        ({"gateway/a/b.py": "", "tests/a/test_documentation.py": ""}, []),
+        ({"gateway/a.py": "", "tests/b/test_documentation.py": ""}, ["tests/b/test_documentation.py: mirrors no module of gateway/"]),
         ({"gateway/a.py": "", "tests/test_c.py": ""}, ["tests/test_c.py: mirrors no module of gateway/"]),
         ({"gateway/a.py": "", "tests/e2e/test_c.py": "", "tests/linters/test_d.py": ""}, []),
         ({"gateway/a/b.py": "X = 1\n", "tests/test_a.py": ""}, []),
