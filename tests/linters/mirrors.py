@@ -1,6 +1,7 @@
 """Tests mirror modules: ``gateway/a/b.py`` is tested in ``tests/a/test_b.py``, or in several, ``tests/a/test_b_TOPIC.py``.
 
-``test_documentation.py`` beside them holds a document to the code of that folder. A module without a function has nothing to test. Migrations are tested through the database. Some folders of tests are of the whole, not of a module.
+``test_documentation.py`` beside them holds a document to the code of that folder. A module without a function has nothing to test.
+Migrations are tested through the database. Some folders of tests are of the whole, not of a module.
 """
 
 from __future__ import annotations
