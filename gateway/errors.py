@@ -29,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from gateway.domain import Reason
+
 
 class GatewayError(Exception):
     """The root. ``message`` says what, where and what to do; ``param`` names the part of the request at fault."""
@@ -51,6 +53,11 @@ class GatewayError(Exception):
     def http_status(self) -> int:
         """The status to answer with."""
         return self.status
+
+    @property
+    def record_reason(self) -> str:
+        """The reason that stands on the record."""
+        return self.reason_code
 
 
 class InvalidRequest(GatewayError):
@@ -107,6 +114,15 @@ class PolicyDenied(GatewayError):
 
     status, type, code, event = 403, "policy_denied", "policy_denied", "intent.refused"
     retryable = False
+
+    def __init__(self, reasons: tuple[Reason, ...]) -> None:
+        self.reasons = reasons or (Reason("policy.no_reason", "the policy gave no reason"),)
+        super().__init__("refused by policy: " + "; ".join(f"{reason.message} ({reason.rule})" for reason in self.reasons))
+
+    @property
+    def record_reason(self) -> str:
+        """The rule that refused."""
+        return self.reasons[0].rule
 
 
 class Overloaded(GatewayError):

@@ -9,17 +9,18 @@ from typing import Any
 
 import orjson
 
-from gateway.capabilities.records.entry import Entry
+from gateway.capabilities.records.entries import Entry
 from gateway.domain import Destination, Json, State
 from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
 from gateway.infrastructure.telemetry.content import content_attributes
-from gateway.infrastructure.telemetry.logs import get_logger
+from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
 from gateway.pipeline.intent import Denied, Intent, Refused
 from gateway.pipeline.open import decision_facts, decision_input, open_record
 from gateway.pipeline.services import Services
 
 log = get_logger()
+unavailable = RateLimitedLog("record.unavailable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +48,14 @@ async def close(services: Services, intent: Intent, ending: Ending) -> None:
     Raises:
         RecordUnavailable: The database does not take the record: then no answer may leave.
     """
-    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
     try:
         await _append(services, intent, ending)
-        intent.step("close")
-    except RecordUnavailable:
-        error = RecordUnavailable.code
+    except RecordUnavailable as error:
+        unavailable.warning(str(error.__cause__ or error.record_reason))
+        _end_trace(services, intent, Ending(state=State.FAILED, reason=error.record_reason, http_status=error.http_status))
         raise
-    finally:
-        _end_trace(services, intent, ending, error)
+    intent.step("close")
+    _end_trace(services, intent, ending)
 
 
 async def _append(services: Services, intent: Intent, ending: Ending) -> None:
@@ -89,7 +89,11 @@ def _capture_content(intent: Intent, ending: Ending) -> None:
     intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
 
-def _end_trace(services: Services, intent: Intent, ending: Ending, error: str | None) -> None:
+def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
+    if intent.ended:
+        return
+    intent.ended = True
+    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
     if services.capture_content:
         _capture_content(intent, ending)
     now, plan = time.time_ns(), intent.plan
@@ -147,7 +151,7 @@ async def refuse(services: Services, intent: Intent, error: GatewayError, **seen
     """End an intent without an answer; the record says why before the caller learns it. ``seen`` is what the caller has of a broken stream."""
     ending = Ending(state=_state(error), reason=error.record_reason, http_status=error.http_status, **seen)
     if isinstance(error, RecordUnavailable):
-        _end_trace(services, intent, ending, error.reason_code)
+        _end_trace(services, intent, ending)
         return Refused(intent=intent, error=error)
     try:
         await close(services, intent, ending)

@@ -62,6 +62,8 @@ class Intent:
     expires_ns: int = 0
     chat_attributes: dict[str, AttributeValue] | None = None
     """Of the attempt's span; content is added at the end where the config asks for it."""
+    ended: bool = False
+    """Whether its trace was closed."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the caller is told in the ``gateway`` object besides the standard facts, such as a lowered ``max_tokens``."""
     steps: list[tuple[str, int]] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.capabilities.records.entry import Entry
+from gateway.capabilities.records.entries import Entry
 from gateway.domain import Decision, Destination, Json, Obligations
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Services

@@ -39,7 +39,7 @@ import rego.v1
 
 default verdict := {"outcome": "allow", "reasons": [], "obligations": {"reveal": {"caller": [], "record": []}}}
 
-verdict := {"outcome": "deny", "reasons": [{"rule": "no_guarantees", "message": "an answer must not promise"}], "obligations": {}} if {
+verdict := {"outcome": "deny", "reasons": [{"rule": "no_promises", "message": "an answer must not promise"}], "obligations": {}} if {
 	contains(object.get(input.answer, "text", ""), "guarantee")
 }
 """,

@@ -26,7 +26,7 @@ class FindingsMemo:
         self._young: dict[bytes, tuple[Finding, ...]] = {}
         self._old: dict[bytes, tuple[Finding, ...]] = {}
 
-    def scan(self, text: str, *, key: str | None = None) -> tuple[Finding, ...]:
+    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
         """As ``Scanner.scan``."""
         if len(text) < _SHORT:
             return self.scanner.scan(text, key=key)

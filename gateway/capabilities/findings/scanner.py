@@ -21,15 +21,20 @@ class Scanner:
         self.revision: str = self._engine.revision
         """What tells this set of recognisers from another."""
 
-    def scan(self, text: str, *, key: str | None = None) -> tuple[Finding, ...]:
+    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
         """The findings of ``text``, in order, without overlaps. ``key`` is the JSON key under which it stands: as good as a word before it."""
         if not text:
             return ()
-        prefix = f'"{_UNSAFE_IN_KEY.sub(" ", key[-_KEY_CHARS:])}": "' if key else ""
+        prefix = _cue(key)
         base = len(prefix)
         accepted = self._engine.examine(prefix + text, base=base, final=True, resume=self._engine.start_places(base)).accepted
         return tuple(Finding(found.category, found.start - base, found.end - base) for found in accepted)
 
-    def stream(self) -> StreamScanner:
-        """A scan of one text that comes in pieces."""
-        return StreamScanner(self._engine)
+    def stream(self, key: str | None = None) -> StreamScanner:
+        """A scan of one text that comes in pieces; ``key`` as for ``scan``."""
+        return StreamScanner(self._engine, _cue(key))
+
+
+def _cue(key: str | None) -> str:
+    """The key as it would stand before its value in JSON."""
+    return f'"{_UNSAFE_IN_KEY.sub(" ", key[-_KEY_CHARS:])}": "' if key else ""

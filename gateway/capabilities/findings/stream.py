@@ -1,7 +1,7 @@
 """Scans a text as it comes, in pieces: for every way of cutting it the segments are those of the whole.
 
 What is decided leaves at once. What waits is bounded: a token, a number in groups, a quoted value until it can be judged. A credential longer than that is
-given out in several segments, all but the last marked ``continued``, and swallowed to its end in bounded memory.
+given out in several segments, all but the first marked ``continued``, and swallowed to its end in bounded memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Segment(NamedTuple):
     text: str
     category: str | None
     continued: bool = False
-    """Whether the finding goes on in the next segment."""
+    """Whether this is more of the finding that the segment before it gave: it takes no placeholder of its own."""
 
 
 class StreamScanner:
@@ -31,11 +31,12 @@ class StreamScanner:
 
     __slots__ = ("_category", "_context", "_held", "_resume", "_engine", "_tail", "_widest", "_widest_word")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, prefix: str = "") -> None:
+        """``prefix`` stands before the text without being part of it: the JSON key that is its cue."""
         self._engine = engine
-        self._context = ""
+        self._context = prefix
         self._held = ""
-        self._resume = engine.start_places()
+        self._resume = engine.start_places(len(prefix))
         self._tail: Tail | None = None
         self._category = ""
         self._widest = max((pattern.width for pattern in engine.patterns), default=0)
@@ -64,8 +65,6 @@ class StreamScanner:
                 break
             if self._held and not self._decide(out, final=final):
                 break
-        if final and out and out[-1].continued:
-            out[-1] = out[-1]._replace(continued=False)
         return out
 
     def _decide(self, out: list[Segment], *, final: bool) -> bool:
@@ -80,7 +79,7 @@ class StreamScanner:
                 break
             if found.start > at:
                 out.append(Segment(text[at : found.start], None))
-            out.append(Segment(text[found.start : found.end], found.category, found is opened))
+            out.append(Segment(text[found.start : found.end], found.category))
             at = found.end
         if at < cut:
             out.append(Segment(text[at:cut], None))
@@ -134,10 +133,6 @@ class StreamScanner:
         end = close.end() if close else end
         if end:
             out.append(Segment(ready[:end], self._category, True))
-        elif ended and out and out[-1].continued:
-            out[-1] = out[-1]._replace(continued=False)
-        if ended and end:
-            out[-1] = out[-1]._replace(continued=False)
         text = self._context + self._held
         cut = len(self._context) + end
         keep = max(0, cut - CONTEXT)
