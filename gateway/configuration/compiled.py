@@ -92,6 +92,8 @@ class Target:
     """Without a slash at its end."""
     model: str
     api_key: Secret | None
+    max_tokens_field: str
+    """``max_tokens`` or ``max_completion_tokens``."""
     limits: TargetLimits
     price: Price | None
 

@@ -82,6 +82,7 @@ def _target(name: str, shape: TargetShape, resolved: Resolved) -> Target:
         base_url=resolved.texts.get(("targets", name, "base_url"), shape.base_url).rstrip("/"),
         model=resolved.texts.get(("targets", name, "model"), shape.model),
         api_key=resolved.secrets.get(("targets", name, "api_key")),
+        max_tokens_field=shape.max_tokens_field,
         limits=shape.limits,
         price=_price(shape.price) if shape.price else None,
     )

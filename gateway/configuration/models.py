@@ -176,6 +176,9 @@ class TargetShape(Shape):
     base_url: UrlOrEnv = Field(description="URL up to and including /v1, or env:NAME.")
     model: Text = Field(description="The model to ask for, or env:NAME or env:NAME:-DEFAULT.")
     api_key: Reference | None = Field(None, description="Reference to the provider's API key. env:NAME:- means none while the variable is not set.")
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="The parameter in which this server takes a cap on tokens, for calls where policy sets one and the caller none."
+    )
     optional: bool = Field(False, description="true leaves the target and its routes out, visibly, while an environment variable that it refers to is not set.")
     limits: TargetLimits = section(TargetLimits, "How long, and how often at once, the target may be called.")
     price: PriceShape | None = Field(None, description="What its tokens cost; without it the price is looked up by `model` in litellm's table.")
