@@ -1,6 +1,6 @@
 package gateway.answer
 
-# The verdict on an answer: it goes to the caller unless the model stopped for a reason that makes it worthless.
+# The verdict on an answer: it goes to the caller if the intent was allowed, and reveals what the classes of data grant.
 
 import data.gateway.disclosure
 

@@ -1,0 +1,16 @@
+package gateway.answer_test
+
+import data.gateway.answer
+
+test_the_answer_to_an_allowed_intent_goes_out if {
+	verdict := answer.verdict with input as {"intent_verdict": {"outcome": "allow"}}
+	verdict.outcome == "allow"
+	verdict.obligations.reveal.caller == set()
+}
+
+test_no_answer_goes_out_without_an_allowed_intent if {
+	every verdict in [{"outcome": "deny"}, {}, null] {
+		decided := answer.verdict with input as {"intent_verdict": verdict}
+		decided.outcome == "deny"
+	}
+}
