@@ -95,3 +95,8 @@ def ddmmyy(value: bytes) -> bool:
     """Whether the first six digits are a date, day first."""
     n = digits(value)
     return real_date(int(n[4:6]), int(n[2:4]), int(n[:2]))
+
+
+def epoch_ms(value: bytes) -> bool:
+    """Whether thirteen digits are rather a time in milliseconds, from 2010 to 2039."""
+    return 1_262_304_000_000 <= int(value) <= 2_208_988_800_000

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from gateway.capabilities.findings.model import CUE_AFTER, CUE_BEFORE
 
 CUES: dict[str, tuple[str, ...]] = {
+    "TW_ID": ("taiwan", "national id", "身分證", "身份證"),
     "PHONE_NUMBER": (
         "phone", "telephone", "phones", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "fax", "mobile", "mobil", "móvil", "cell", "cellphone",
         "celular", "handy", "office", "desk", "landline", "whatsapp", "sms", "text me", "call", "call me", "calling", "dial", "ring me", "reach", "reached",
         "contact", "answering at", "messages to", "hotline", "helpline", "cep", "cn number", "us number", "uk number", "phone number", "my number",
-        "電話", "电话", "手机", "전화", "телефон", "тел", "msisdn", "puhelin", "telefoon", "numer telefonu", "gsm", "home number", "work number", "number is",
+        "電話", "电话", "手机", "전화", "телефон", "тел", "msisdn", "puhelin", "telefoon", "numer telefonu", "gsm", "home number", "work number", "number is", "registered", "on my registered", "extension", "kontakt", "ring", "numéro", "numero", "número", "portable", "fijo", "mobiltelefon", "rufnummer",
+        "tlf", "puh", "gsm", "sim", "imessage", "signal", "telegram", "wechat", "viber", "dial in", "pager", "switchboard", "reception", "home", "work",
     ),
     "CREDIT_CARD": ("card", "credit", "debit", "visa", "mastercard", "amex", "maestro", "cc", "carte", "karte", "tarjeta"),
     "ABA_ROUTING_NUMBER": ("aba", "routing", "rtn", "bank", "wire", "ach"),
@@ -93,6 +95,13 @@ CUES: dict[str, tuple[str, ...]] = {
     "NZ_IRD": ("ird", "inland revenue"),
 }  # fmt: skip
 """Cue words by category, in lower case. A word stands by itself: between characters that are neither letters nor digits."""
+
+ANTI_CUES = (
+    "order", "invoice", "tracking", "transaction", "ticket", "isbn", "issn", "ean", "upc", "gtin", "timestamp", "epoch", "sku", "serial", "build", "version",
+    "request id", "batch", "shipment", "purchase order", "po", "reference", "ref", "commit", "offset", "bytes", "imei", "population", "case", "parcel", "seed",
+    "receipt", "part number", "model", "barcode", "doi", "arxiv", "pmid", "ms", "nanoseconds", "unix",
+)  # fmt: skip
+"""Words that make a bare run of digits unlikely to be a person's number, though its check digits hold."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS = re.compile(r"[^\W_]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.capabilities.findings.catalogue import CUED
-from gateway.capabilities.findings.cues import Context, Cues, after, before
+from gateway.capabilities.findings.cues import ANTI_CUES, Context, Cues, after, before
 from gateway.capabilities.findings.model import Candidate, Recogniser, View
 from gateway.capabilities.findings.shapes import SHAPE_WIDTH, ShapeIndex
 
@@ -14,6 +14,9 @@ _ATOM = re.compile(rb"[0a]++")
 _LEAST_DIGITS = 4
 _ATOM_LEFT = 40
 _BEYOND = 3
+_FIRM = 10
+"""Rows up to this rank need no context, though they be bare digits."""
+_ANTI = Cues(ANTI_CUES)
 
 
 class NumberFinder:
@@ -56,11 +59,15 @@ class NumberFinder:
             if match is None or (row.check is not None and not row.check(match.group())):
                 continue
             end = match.end()
-            if not row.cued:
+            bare = not row.cued and row.rank > _FIRM and match.group().isdigit()
+            if not row.cued and not bare:
                 out.append(Candidate(start, row.rank, end, row.category))
                 continue
             left = before(view.text, start) if left is None else left
-            self._cued(view, row, left, Candidate(start, row.rank, end, row.category), out)
+            if bare and not _ANTI.near(left):
+                out.append(Candidate(start, row.rank, end, row.category))
+            elif row.cued:
+                self._cued(view, row, left, Candidate(start, row.rank, end, row.category), out)
 
     def _cued(self, view: View, row: Recogniser, left: Context, candidate: Candidate, out: list[Candidate]) -> None:
         cues = self._own_cues[row.cues] if row.cues else CUED[row.category]

@@ -32,6 +32,10 @@ _LOOKALIKES |= {0xFF20: "@", 0xFF0B: "+", 0xFF0E: ".", 0xFF1A: ":", 0x201C: '"',
 _HAS_LOOKALIKE = re.compile("[" + "".join(map(chr, _LOOKALIKES)) + "]")
 
 
+# Texts that were quoted once more hold line breaks as a backslash and a letter, which would cling to the number behind them.
+_ESCAPED_SPACE = re.compile(r"\\[nrt]")
+
+
 def _blank(match: re.Match[str]) -> str:
     return "\0" * (match.end() - match.start())
 
@@ -41,5 +45,7 @@ def view_of(text: str, *, final: bool = True) -> View:
     plain = PLACEHOLDER.sub(_blank, text) if "<" in text else text
     if not plain.isascii() and _HAS_LOOKALIKE.search(plain):
         plain = plain.translate(_LOOKALIKES)
+    if "\\" in plain:
+        plain = _ESCAPED_SPACE.sub("\n\n", plain)
     data = plain.encode("latin-1", "replace")
     return View(text=plain, data=data, cls=data.translate(CLASSES), low=data.lower(), final=final)

@@ -56,7 +56,10 @@ def _iban_at(data: bytes, start: int) -> int:
     end = _end_of(data, start, length + 4)
     if end < 0 or data[end : end + 1].isalnum() or _goes_on(data, end):
         return -1
-    value = data[start:end].translate(None, _SEPARATORS).upper()
+    value = data[start:end].translate(None, _SEPARATORS)
+    if not (value.isupper() or value.islower()):
+        return -1
+    value = value.upper()
     return end if shape.fullmatch(value, 4) and checksums.mod97_iban(value) else -1
 
 

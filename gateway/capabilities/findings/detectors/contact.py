@@ -13,9 +13,12 @@ from gateway.capabilities.findings.model import Recogniser
 
 _LEFT = rb"(?<![0-9A-Za-z][-.])(?<![_@/])(?<!\d[ ,])"
 _EXT = rb"(?:(?: ?x|[ ,;]{1,2}ext\.? ?|#)\d{1,6}+)?"
-_RIGHT = rb"(?![0-9A-Za-z_@])(?![-.:/,]\d)(?!-[A-Za-z])"
+_RIGHT = rb"(?![0-9A-Za-z_@])(?![-.:/,]\d)(?!-(?![OoFfMmHhWwCcTt][A-Za-z]{2,6}(?![A-Za-z]))[A-Za-z])"
 _LOOSE_RIGHT = _RIGHT + rb"(?! \d)"
-_DATE_LIKE = re.compile(rb"(?:19|20)\d\d[ .\-/](?:0?[1-9]|1[0-2])[ .\-/]\d{1,2}|\d{1,2}[ .\-/]\d{1,2}[ .\-/](?:19|20)?\d\d")
+_DATE_LIKE = re.compile(
+    rb"(?:19|20)\d\d[ .\-/](?:0?[1-9]|1[0-2])[ .\-/](?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])[ .\-/](?:0?[1-9]|1[0-2])[ .\-/](?:19|20)\d\d"
+    rb"|(?:0?[1-9]|1[0-2])[ .\-/](?:0?[1-9]|[12]\d|3[01])[ .\-/](?:19|20)\d\d|(?:0?[1-9]|[12]\d|3[01])[.\-/](?:0?[1-9]|[12]\d|3[01])[.\-/]\d\d"
+)
 _YEARS = re.compile(rb"(?:19|20)\d\d[ .\-/](?:19|20)\d\d")
 _CODES_1 = frozenset(b"17")
 _CODES_2 = frozenset(
@@ -63,7 +66,7 @@ def _phone(pattern: bytes, check: object, *, cued: bool = False, loose: bool = F
 
 
 _NANP = rb"(?:\(\d{3}\) ?-?|\d{3}[ .\-])\d{3}[ .\-]\d{4}"
-_GROUP = rb"(?:[ .\-/]\d{1,9}+|[ .\-/]?\(\d{1,5}\)[ \-]?\d{1,9}+)"
+_GROUP = rb"(?:[ .\-/]\d{1,12}+|[ .\-/]?\(\d{1,5}\)[ \-]?\d{1,12}+)"
 
 RECOGNISERS = (
     _phone(rb"\+\(?\d{1,14}+\)?" + _GROUP + rb"{1,6}", international, rank=20),

@@ -41,7 +41,7 @@ def rrn_checked(value: bytes) -> bool:
     """South Korea: also the check digit, where nothing separates the halves."""
     n = c.ints(value)
     total = c.weighted(n[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))
-    return c.yymmdd(value) and (11 - total % 11) % 10 == n[12]
+    return c.yymmdd(value) and (11 - total % 11) % 10 == n[12] and not c.epoch_ms(value)
 
 
 def korean_business(value: bytes) -> bool:
@@ -152,7 +152,7 @@ RECOGNISERS = (
     row("KR_PASSPORT", rb"[MSRODGmsrodg]\d{3}[A-Za-z]\d{4}|[MSRODGmsrodg]\d{8}", None, cued=True, rank=69),
     row("CN_ID", rb"[1-9]\d{16}[0-9Xx]", cn_id, rank=9),
     row("HK_ID", rb"[A-Z]{1,2}\d{6}\(?[0-9A]\)?", hkid, cued=True, rank=42),
-    row("TW_ID", rb"[A-Z][1289]\d{8}", taiwanese, rank=27),
+    row("TW_ID", rb"[A-Z][1289]\d{8}", taiwanese, cued=True, rank=42),
     row("JP_MY_NUMBER", rb"\d{4}[ -]?\d{4}[ -]?\d{4}", my_number, cued=True, rank=42),
     row("TH_TNIN", rb"[1-9]-?\d{4}-?\d{5}-?\d{2}-?\d", thai, cued=True, rank=33),
     row("PH_TIN", rb"\d{3}-\d{3}-\d{3}(?:-\d{3,5})?", None, cued=True, rank=44),

@@ -14,7 +14,7 @@ _VERSIONED = re.compile(rb"(?:version|release|ver|build|rev|upgrade[ds]? to|==|>
 
 _V6_RUN = re.compile(rb"[0-9A-Fa-f:.]{2,46}+")
 _V6_TEXT = re.compile(
-    rb"(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?P<gap>::)?(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?::?(?P<v4>" + _V4_TEXT + rb"))?"
+    rb"(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?P<gap>::)?(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?::?(?<=:)(?P<v4>" + _V4_TEXT + rb"))?"
 )
 _V6_SUFFIX = re.compile(rb"/(?:12[0-8]|1[01]\d|[1-9]?\d)(?!\d)")
 _NOT_V6_LEFT = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.:")

@@ -23,6 +23,11 @@ def card(value: bytes) -> bool:
     return any(low <= int(n[: len(str(low))]) <= high and len(n) in lengths for low, high, lengths in _ISSUERS)
 
 
+def any_card(value: bytes) -> bool:
+    """Luhn alone, for ranges that no table lists, beside a word for a card."""
+    return c.varied(value, 3) and c.luhn(value)
+
+
 def aba(value: bytes) -> bool:
     """ABA routing number: Federal Reserve district and 3-7-1 check digit."""
     n = c.ints(value)
@@ -37,6 +42,8 @@ RECOGNISERS = (
     row("CREDIT_CARD", rb"\d{14,19}", card, rank=10),
     row("CREDIT_CARD", rb"4\d{12}", card, cued=True, rank=12),
     row("CREDIT_CARD", rb"(?:5[0678]|6[37])\d{10,11}", card, cued=True, rank=12),
+    row("CREDIT_CARD", rb"\d{12,19}", any_card, cued=True, rank=13),
+    row("CREDIT_CARD", rb"\d{4}[ \-]\d{4}[ \-]\d{4}[ \-]\d{4}", any_card, cued=True, rank=13),
     row("ABA_ROUTING_NUMBER", rb"\d{9}", aba, cued=True, rank=40),
     row("ABA_ROUTING_NUMBER", rb"\d{4}-\d{4}-\d", aba, cued=True, rank=40),
     row("US_BANK_NUMBER", rb"\d{8,17}", None, cued=True, rank=90),
