@@ -1,6 +1,6 @@
 # Needs Python 3.11 and make, nothing else. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos bench bench-redaction lock format clean setup setup-clients
+.PHONY: help demo run test check chaos bench bench-redaction lock format clean setup setup-clients setup-oldest
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?=
@@ -12,6 +12,8 @@ CLIENTS := .venv-clients
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 SETUP_CLIENTS := $(CLIENTS)/.installed
+OLDEST := .venv-clients-oldest
+SETUP_OLDEST := $(OLDEST)/.installed
 # A service that is found on PATH is used as if its variable were set.
 OPA := $(or $(OPA_BIN),$(shell command -v opa 2>/dev/null))
 
@@ -24,8 +26,12 @@ $(SETUP): requirements/dev.txt requirements/uv.txt requirements/install
 $(SETUP_CLIENTS): requirements/clients.txt requirements/uv.txt requirements/install
 	@PYTHON="$(PYTHON)" requirements/install $(CLIENTS) requirements/clients.txt
 
+$(SETUP_OLDEST): requirements/clients-oldest.txt requirements/uv.txt requirements/install
+	@PYTHON="$(PYTHON)" requirements/install $(OLDEST) requirements/clients-oldest.txt
+
 setup: $(SETUP) ## Install the gateway and its tools into .venv, from the lock
 setup-clients: $(SETUP_CLIENTS) ## Install the official client into .venv-clients, from its own lock
+setup-oldest: $(SETUP_OLDEST) ## Install the oldest supported client into .venv-clients-oldest
 
 demo: setup setup-clients ## The governed call from end to end, and whether all went as told
 	$(CLIENTS)/bin/python demo/demo.py
@@ -33,8 +39,9 @@ demo: setup setup-clients ## The governed call from end to end, and whether all 
 run: setup ## Serve config.yaml with the simulated provider until Ctrl-C
 	demo/run.sh
 
-test: setup setup-clients ## Unit, property, integration and end-to-end tests
+test: setup setup-clients setup-oldest ## Unit, property, integration and end-to-end tests, these with the newest and the oldest client
 	$(BIN)/pytest tests --ignore=tests/chaos --ignore=tests/benchmarks --ignore=tests/e2e $(PYTEST_ARGS)
+	$(OLDEST)/bin/pytest tests/e2e $(PYTEST_ARGS)
 	$(CLIENTS)/bin/pytest tests/e2e $(PYTEST_ARGS)
 
 check: setup ## Every gate: format, lint, types, layers, sizes, policy, docs
@@ -74,5 +81,5 @@ lock: setup ## Resolve the newest versions that pyproject.toml allows, with hash
 	requirements/lock build/uv/bin/uv $(LOCK_ARGS)
 
 clean: ## Remove what was built; secrets, keys and records in .gateway stay
-	rm -rf $(VENV) $(CLIENTS) .venv-clients-oldest build .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache
+	rm -rf $(VENV) $(CLIENTS) $(OLDEST) build .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache
 	find gateway tests demo -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
