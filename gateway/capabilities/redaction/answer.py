@@ -54,7 +54,8 @@ class AnswerInspection:
         return self._shown(self._views(obligations, Destination.RECORD), obligations)[0]
 
     def _shown(self, view: View, obligations: Obligations) -> tuple[Json, bool]:
-        rebuilt = rebuild(self._body, self._leaves, view, [] if obligations.allow_unscanned else self._media, respell=True)
+        media = self._media if view.to_record or not obligations.allow_unscanned else []
+        rebuilt = rebuild(self._body, self._leaves, view, media, respell=True)
         return _without_logprobs(self._body, rebuilt)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from gateway.capabilities.redaction.pieces import END, Kind, Piece, pieces_from
+from gateway.capabilities.redaction.pieces import END, Kind, LeafPieces, Piece
 from gateway.capabilities.redaction.scanning import Scan, SegmentStream
 
 _RUN = re.compile(r'[^"\\]+')
@@ -38,7 +38,7 @@ class JsonPieces:
         "_cues", "_decoded", "_escape", "_expect_key", "_high", "_is_key", "_key", "_leaf",
         "_pieces", "_scan", "_stack", "_started", "_state", "_stream", "_token",
     )  # fmt: skip
-    _leaf: SegmentStream
+    _leaf: LeafPieces
 
     def __init__(self, stream: Callable[[str | None], SegmentStream], scan: Scan) -> None:
         self._stream = stream
@@ -150,7 +150,7 @@ class JsonPieces:
             self._fail("", 0)
             return
         self._state = _OUTSIDE
-        findings = self._scan(token, self._cue()) if len(token) >= _LONG_NUMBER else ()
+        findings = self._scan(token, key=self._cue()) if len(token) >= _LONG_NUMBER else ()
         self._pieces.append(Piece(Kind.NUMBER, token, findings[0].category) if findings else Piece(Kind.RAW, token))
 
     def _cue(self) -> str | None:
@@ -162,7 +162,7 @@ class JsonPieces:
         self._started = True
         self._is_key = self._expect_key
         self._key = ""
-        self._leaf = self._stream(None if self._is_key else self._cue())
+        self._leaf = LeafPieces(self._stream(None if self._is_key else self._cue()), escape=True)
         self._state = _INSIDE
         self._raw('"')
 
@@ -228,18 +228,17 @@ class JsonPieces:
             self._decoded.clear()
             if self._is_key and len(self._key) < _LONGEST_CUE:
                 self._key += decoded[:_LONGEST_CUE]
-            self._pieces += pieces_from(self._leaf.push(decoded), escape=self._state != _PLAIN)
+            self._pieces += self._leaf.push(decoded)
 
     def _end_leaf(self) -> None:
         self._scan_decoded()
-        self._pieces += pieces_from(self._leaf.finish(), escape=self._state != _PLAIN)
-        self._pieces.append(END)
+        self._pieces += self._leaf.finish()
 
     # Not JSON
 
     def _fail(self, text: str, position: int) -> int:
         """From here on, and from the beginning of an open number or literal, this is plain text."""
-        self._leaf = self._stream(None)
+        self._leaf = LeafPieces(self._stream(None))
         self._is_key = False
         self._state = _PLAIN
         if self._token:

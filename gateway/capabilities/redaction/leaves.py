@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from gateway.capabilities.redaction.json_pieces import JsonPieces
 from gateway.capabilities.redaction.pieces import END, Kind, Piece, pieces_of
-from gateway.capabilities.redaction.scanning import CleanTexts, Scan, WholeSegments
+from gateway.capabilities.redaction.placeholders import may_restore
+from gateway.capabilities.redaction.scanning import Clean, Scan, WholeSegments
 from gateway.capabilities.redaction.shapes import CONSTANTS, MEDIA_KINDS, MEDIA_PARTS, PART, PLAIN_KEYS, TEXT_PARTS, Role, Shape
 from gateway.capabilities.redaction.views import Renderer, View
 from gateway.domain import Finding
@@ -63,12 +64,16 @@ def path(link: Link) -> list[str | int]:
 
 
 class Walk:
-    """One walk over a value. ``everything`` keeps leaves without findings too: those of an answer can hold placeholders."""
+    """One walk over a value. ``answer`` keeps leaves without findings too that can hold a placeholder, and every JSON text; ``keep`` keeps all.
 
-    def __init__(self, scan: Scan, clean: CleanTexts, *, everything: bool = False) -> None:
+    What is kept can be rendered; what is not is the same for every destination.
+    """
+
+    def __init__(self, scan: Scan, clean: Clean, *, answer: bool = False, keep: bool = False) -> None:
         self._scan = scan
         self._clean = clean
-        self._everything = everything
+        self._answer = answer or keep
+        self._keep = keep
         self.leaves: list[Leaf] = []
         self.media: list[Media] = []
 
@@ -121,55 +126,67 @@ class Walk:
     def _part(self, node: dict[str, Any], link: Link) -> None:
         """Note what of a content part cannot be scanned; a kind of part that is not known cannot either."""
         media = [kind for key, kind in MEDIA_PARTS.items() if node.get(key) is not None]
-        if not media and node.get("type") not in TEXT_PARTS:
+        kind = node.get("type")
+        if not media and not (isinstance(kind, str) and kind in TEXT_PARTS):
             media = ["file"]
         self.media += [Media(link, kind, payload=False) for kind in media]
 
     def _string(self, text: str, link: Link, shape: Shape, cue: str | None) -> None:
         role = shape if isinstance(shape, Role) else shape.get("", Role.TEXT if shape is PART else Role.FREE)
         if role is Role.FREE:
-            self.text(text, link, self._scan(text, cue))
-        elif role is Role.TEXT or role is Role.CONTENT or role is Role.CONSTANT:
-            self.text(text, link, self._scan(text, None))
+            self.text(text, link, self._scan(text, key=cue))
+        elif role is Role.CONSTANT:
+            self.text(text, link, self._word(text))
+        elif role is Role.TEXT or role is Role.CONTENT:
+            self.text(text, link, self._scan(text))
         elif role is Role.JSON:
             self._json(text, link)
         elif role is Role.IDENTIFIER:
-            findings = self._scan(text, None)
-            if findings or self._everything:
+            findings = self._word(text)
+            if findings or self._keep or (self._answer and may_restore(text)):
                 self.leaves.append(Leaf(link, Role.IDENTIFIER, text, [], findings))
         elif role in MEDIA_KINDS:
             self._media(text, link, role)
 
+    def _word(self, word: str) -> tuple[Finding, ...]:
+        """Findings of a key, an id, a name: short, and mostly the same from request to request."""
+        if word in self._clean.words:
+            return ()
+        findings = self._scan(word)
+        if not findings:
+            self._clean.words.add(word)
+        return findings
+
     def _media(self, text: str, link: Link, role: Role) -> None:
         if role is Role.IMAGE and not text.startswith("data:"):
-            self.text(text, link, self._scan(text, None))
+            self.text(text, link, self._scan(text))
         else:
             self.media.append(Media(link, MEDIA_KINDS[role], payload=True))
 
     def text(self, text: str, link: Link, findings: tuple[Finding, ...]) -> None:
         """Keep a text if there is anything in it."""
-        if findings or self._everything:
+        if findings or self._keep or (self._answer and may_restore(text)):
             self.leaves.append(Leaf(link, Role.TEXT, text, pieces_of(text, findings)))
 
     def _json(self, text: str, link: Link) -> None:
-        if not self._everything and text in self._clean:
+        if not self._answer and text in self._clean.texts:
             return
         stream = JsonPieces(partial(WholeSegments, self._scan), self._scan)
         pieces = stream.push(text) + stream.finish()
-        if self._everything or any(piece.kind in {Kind.FOUND, Kind.NUMBER} for piece in pieces):
+        if self._answer or any(piece.kind in {Kind.FOUND, Kind.NUMBER} for piece in pieces):
             self.leaves.append(Leaf(link, Role.JSON, text, pieces))
         else:
-            self._clean.add(text)
+            self._clean.texts.add(text)
 
     def _number(self, number: float, link: Link, cue: str | None) -> None:
         text = str(number)
-        findings = self._scan(text, cue)
+        findings = self._scan(text, key=cue)
         if findings:
             self.leaves.append(Leaf(link, Role.SKIP, text, [Piece(Kind.FOUND, text, findings[0].category), END]))
 
     def _key(self, key: str, link: Link) -> None:
-        findings = self._scan(key, None)
-        if findings or (self._everything and "<" in key):
+        findings = self._word(key)
+        if findings or (self._answer and may_restore(key)):
             self.leaves.append(Leaf(link, Role.TEXT, key, pieces_of(key, findings), is_key=True))
 
 
@@ -249,12 +266,15 @@ class Copies:
 
     def own(self, link: Link) -> Any:
         """The container at ``link``, copied if that has not been done yet."""
+        missing: list[tuple[Link, str | int]] = []
+        while link is not None and link not in self._copies:
+            missing.append(link)
+            link = link[0]
         copy = self._copies.get(link)
         if copy is None:
-            if link is None:
-                copy = self.root = self.root.copy()
-            else:
-                container = self.own(link[0])
-                copy = container[link[1]] = container[link[1]].copy()
-            self._copies[link] = copy
+            copy = self.root = self._copies[None] = self.root.copy()
+        for place in reversed(missing):
+            step = place[1]
+            copy[step] = self._copies[place] = copy[step].copy()
+            copy = copy[step]
         return copy

@@ -63,32 +63,34 @@ def pieces_of(text: str, findings: Iterable[Finding]) -> list[Piece]:
     return pieces
 
 
-def pieces_from(segments: Sequence[Segment], *, escape: bool) -> list[Piece]:
-    """Segments of a scanner as pieces. Further parts of an over-long secret are left out: it is hidden from everyone."""
-    pieces: list[Piece] = []
-    for segment in segments:
-        category = segment.category
-        if category is None:
-            pieces.append(Piece(Kind.TEXT, segment.text, "", escape))
-        elif not segment.continued:
-            pieces.append(Piece(Kind.FOUND, segment.text, category, escape))
-        elif category != SECRET:
-            pieces.append(Piece(Kind.MORE, segment.text, category, escape))
-    return pieces
+class LeafPieces:
+    """A streamed text as pieces. ``escape``: it is the decoded content of a JSON string.
 
+    Of an over-long secret only the beginning is a piece: it is hidden from everyone, so that its further parts need not be known.
+    """
 
-class TextPieces:
-    """A streamed text that is not JSON."""
+    __slots__ = ("_escape", "_segments")
 
-    __slots__ = ("_segments",)
-
-    def __init__(self, segments: SegmentStream) -> None:
+    def __init__(self, segments: SegmentStream, *, escape: bool = False) -> None:
         self._segments = segments
+        self._escape = escape
 
     def push(self, delta: str, /) -> list[Piece]:
         """The pieces that are certain once ``delta`` was added."""
-        return pieces_from(self._segments.push(delta), escape=False)
+        return self._pieces(self._segments.push(delta))
 
     def finish(self) -> list[Piece]:
         """The pieces that were held, and the end."""
-        return [*pieces_from(self._segments.finish(), escape=False), END]
+        return [*self._pieces(self._segments.finish()), END]
+
+    def _pieces(self, segments: Sequence[Segment]) -> list[Piece]:
+        pieces: list[Piece] = []
+        for segment in segments:
+            category = segment.category
+            if category is None:
+                pieces.append(Piece(Kind.TEXT, segment.text, "", self._escape))
+            elif not segment.continued:
+                pieces.append(Piece(Kind.FOUND, segment.text, category, self._escape))
+            elif category != SECRET:
+                pieces.append(Piece(Kind.MORE, segment.text, category, self._escape))
+        return pieces

@@ -32,6 +32,11 @@ def letters_in(text: str) -> list[str]:
     return _LETTERS_IN_TEXT.findall(text) if "_" in text else []
 
 
+def may_restore(text: str) -> bool:
+    """Whether ``text`` may hold a placeholder or an alias. Quick, errs on the side of yes."""
+    return "<" in text or ALIAS_PREFIX in text
+
+
 class Vault:
     """The placeholders of one intent.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.capabilities.redaction.request import Inspection, Tenant
-from gateway.capabilities.redaction.scanning import CleanTexts, StreamingScanner, TextScanner
+from gateway.capabilities.redaction.scanning import Clean, CleanTexts, CleanWords, StreamingScanner, TextScanner
 from gateway.domain import Json
 
 _CLEAN_ENTRIES = 20_000
@@ -16,7 +16,7 @@ class Redactor:
     """
 
     def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes) -> None:
-        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=CleanTexts(_CLEAN_ENTRIES))
+        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=Clean(CleanTexts(_CLEAN_ENTRIES), CleanWords(_CLEAN_ENTRIES)))
 
     def inspect(self, body: Json) -> Inspection:
         """Scan every leaf of a chat completions request. ``body`` is not changed, and must not be changed while its inspection is used."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.redaction.leaves import Leaf, Walk, rebuild
 from gateway.capabilities.redaction.placeholders import Vault, letters_in
 from gateway.capabilities.redaction.places import request_counts, unscanned
-from gateway.capabilities.redaction.scanning import CleanTexts, StreamingScanner, TextScanner
+from gateway.capabilities.redaction.scanning import Clean, StreamingScanner, TextScanner
 from gateway.capabilities.redaction.shapes import REQUEST, Role
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.redaction.stream_fields import StreamContext
@@ -25,7 +26,7 @@ class Tenant:
     scanner: StreamingScanner
     memo: TextScanner
     key: bytes
-    clean: CleanTexts
+    clean: Clean
 
 
 class Inspection:
@@ -78,7 +79,7 @@ class Inspection:
 
     def inspect_answer(self, body: Json) -> AnswerInspection:
         """Scan a complete chat completion."""
-        walk = Walk(self._tenant.scanner.scan, self._tenant.clean, everything=True)
+        walk = Walk(self._tenant.scanner.scan, self._tenant.clean, answer=True)
         return AnswerInspection(body, walk, self._view, self._is_new, json=self.asked_for_json)
 
     def stream(self, obligations: Obligations) -> ChatStream:
@@ -88,10 +89,11 @@ class Inspection:
             caller=self._view(obligations, Destination.CALLER),
             record=self._view(obligations, Destination.RECORD),
             is_new=self._is_new,
-            clean_json=self._tenant.clean,
+            clean=self._tenant.clean,
             allow_unscanned=obligations.allow_unscanned,
+            tool_names=cache(self._tool_names),
         )
-        return ChatStream(context, self._tool_names(), json=self.asked_for_json)
+        return ChatStream(context, json=self.asked_for_json)
 
     @property
     def asked_for_json(self) -> bool:

@@ -1,16 +1,22 @@
-"""What redaction needs of a scanner: findings of a whole text, and a text cut into segments while it streams."""
+"""What redaction needs of a scanner, and the ways in which it asks: a whole text, a text that streams, one that it has seen before."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from gateway.domain import Finding
 
-Scan: TypeAlias = Callable[[str, str | None], tuple[Finding, ...]]
-"""Findings of a text, sorted and without overlap; the second argument is the key that the text stands under, a cue."""
+_LONGEST_WORD = 64
+
+
+class Scan(Protocol):
+    """Findings of a text, sorted and without overlap. ``key`` is the JSON key that it stands under, a cue."""
+
+    def __call__(self, text: str, *, key: str | None = None) -> tuple[Finding, ...]:
+        """The findings of ``text``."""
 
 
 class Segment(Protocol):
@@ -26,7 +32,7 @@ class Segment(Protocol):
 
     @property
     def continued(self) -> bool:
-        """Whether this is a further part of the finding that the last segment began."""
+        """Whether this is more of the finding that the segment before it gave."""
 
 
 class SegmentStream(Protocol):
@@ -42,7 +48,7 @@ class SegmentStream(Protocol):
 class TextScanner(Protocol):
     """A scanner that knows whole texts only: the memo."""
 
-    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
+    def scan(self, text: str, *, key: str | None = None) -> tuple[Finding, ...]:
         """The findings of ``text``."""
 
 
@@ -81,7 +87,7 @@ class WholeSegments:
         text = "".join(self._parts)
         segments: list[Segment] = []
         position = 0
-        for category, start, end in self._scan(text, self._key):
+        for category, start, end in self._scan(text, key=self._key):
             if start > position:
                 segments.append(WholeSegment(text[position:start], None))
             segments.append(WholeSegment(text[start:end], category))
@@ -112,3 +118,30 @@ class CleanTexts:
 
     def _digest(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+
+
+class CleanWords:
+    """Remembers keys and names, words of developers rather than of people, in which nothing was found. Kept as they are: a look-up is all they cost."""
+
+    __slots__ = ("_entries", "_words")
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._words: set[str] = set()
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._words
+
+    def add(self, word: str) -> None:
+        """Remember ``word``, if it is short; when there are too many, all are learnt anew."""
+        if len(word) <= _LONGEST_WORD:
+            if len(self._words) >= self._entries:
+                self._words.clear()
+            self._words.add(word)
+
+
+class Clean(NamedTuple):
+    """What a tenant's scanner found nothing in."""
+
+    texts: CleanTexts
+    words: CleanWords

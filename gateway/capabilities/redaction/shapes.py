@@ -84,7 +84,7 @@ REQUEST: Fields = {
     "modalities": Role.CONSTANT,
     "prompt": Role.CONTENT,
     "input": Role.CONTENT,
-    "model": Role.TEXT,
+    "model": Role.CONSTANT,
 }
 
 KNOWN_PARAMETERS = frozenset(REQUEST) | {
@@ -121,7 +121,7 @@ def answer_shape(message: Fields) -> Fields:
         "id": Role.IDENTIFIER,
         "object": Role.CONSTANT,
         "created": Role.SKIP,
-        "model": Role.TEXT,
+        "model": Role.CONSTANT,
         "system_fingerprint": Role.IDENTIFIER,
         "service_tier": Role.CONSTANT,
         "usage": Role.SKIP,

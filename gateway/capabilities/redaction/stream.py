@@ -15,26 +15,25 @@ _PADDING = "obfuscation"
 
 
 class ChatStream:
-    """One streamed chat completion. ``names`` are those of the tools that the model may call; ``json``: the content is a JSON text.
+    """One streamed chat completion. ``json``: the content is a JSON text.
 
     An exception from here means that the stream must end: nothing of the chunk may leave.
     """
 
-    def __init__(self, context: StreamContext, names: frozenset[str], *, json: bool) -> None:
+    def __init__(self, context: StreamContext, *, json: bool) -> None:
         self._context = context
-        self._names = names
         self._json = json
         self._choices: dict[Any, ChoiceStream] = {}
 
     def push(self, chunk: Json) -> Json:
         """Redact one ``chat.completion.chunk`` in place and return it. A choice's finish brings all that was held of it."""
         chunk.pop(_PADDING, None)
-        clean = self._context.clean
+        frame = self._context.frame
         for key in list(chunk):
             value = chunk[key]
             if key == "choices" and isinstance(value, list):
                 self._push_choices(value)
-            elif value is not None and ANSWER.get(key) is not Role.SKIP and not (type(value) is str and value in clean):
+            elif value is not None and ANSWER.get(key) is not Role.SKIP and not (type(value) is str and value in frame):
                 self._frame(chunk, key, value)
         return chunk
 
@@ -71,10 +70,11 @@ class ChatStream:
             if not isinstance(choice, dict):
                 choices[position] = None
                 continue
-            index = choice.get("index", position)
+            index = choice.get("index")
+            index = index if isinstance(index, int) else position
             known = self._choices.get(index)
             if known is None:
-                known = self._choices[index] = ChoiceStream(self._context, index, self._names, json=self._json)
+                known = self._choices[index] = ChoiceStream(self._context, index, json=self._json)
             known.push(choice)
 
     def _frame(self, chunk: Json, key: str, value: Any) -> None:

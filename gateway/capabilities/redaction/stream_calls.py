@@ -8,11 +8,10 @@ from gateway.domain import Json
 
 
 class CallStream:
-    """A tool call, or a legacy function call, of one choice. ``names`` are those of the tools that the model may call."""
+    """A tool call, or a legacy function call, of one choice."""
 
-    def __init__(self, context: StreamContext, names: frozenset[str], where: str) -> None:
+    def __init__(self, context: StreamContext, where: str) -> None:
         self._context = context
-        self._names = names
         self._where = where
         self._id: tuple[str, str] | None = None
         self._name = ""
@@ -83,7 +82,7 @@ class CallStream:
         return self.body
 
     def _is_known_name(self) -> bool:
-        return self._name in self._names or self._name in self._context.caller.restorer.values
+        return self._name in self._context.tool_names() or self._name in self._context.caller.restorer.values
 
     def _settled_name(self) -> str:
         """What the caller has not got of the name, which is taken to be whole."""

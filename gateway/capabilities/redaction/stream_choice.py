@@ -17,14 +17,13 @@ _FRAME = ANSWER["choices"]
 class ChoiceStream:
     """State of one choice: its fields, its tool calls, its log probabilities. ``json``: the content is a JSON text."""
 
-    def __init__(self, context: StreamContext, index: Any, names: frozenset[str], *, json: bool) -> None:
+    def __init__(self, context: StreamContext, index: int, *, json: bool) -> None:
         self._context = context
         self._index = index
-        self._names = names
         self._json = json
         self._fields: dict[str, Field] = {}
         self._nested: dict[str, NestedField] = {}
-        self._calls: dict[Any, CallStream] = {}
+        self._calls: dict[int, CallStream] = {}
         self._function_call: CallStream | None = None
         self._logprobs = _Logprobs()
         self.finish_reason: str | None = None
@@ -83,7 +82,7 @@ class ChoiceStream:
         for key in list(delta):
             value = delta[key]
             where = message_place(self._index, key)
-            if value is None or (key == "role" and value in CONSTANTS):
+            if value is None or (key == "role" and type(value) is str and value in CONSTANTS):
                 continue
             if key not in MESSAGE and self._context.whole(key, Role.FREE, where) != key:
                 del delta[key]
@@ -111,7 +110,7 @@ class ChoiceStream:
 
     def _legacy_call(self, where: str) -> CallStream:
         if self._function_call is None:
-            self._function_call = CallStream(self._context, self._names, where)
+            self._function_call = CallStream(self._context, where)
         return self._function_call
 
     def _tool_calls(self, entries: list[Any], where: str) -> None:
@@ -119,10 +118,11 @@ class ChoiceStream:
             if not isinstance(item, dict):
                 entries[position] = None
                 continue
-            index = item.get("index", position)
+            index = item.get("index")
+            index = index if isinstance(index, int) else position
             call = self._calls.get(index)
             if call is None:
-                call = self._calls[index] = CallStream(self._context, self._names, where)
+                call = self._calls[index] = CallStream(self._context, where)
             call.push(item)
 
     def _finish(self, delta: Json) -> None:
@@ -137,7 +137,7 @@ class ChoiceStream:
         for index, call in self._calls.items():
             _add_call(delta, index, call, call.finish())
         if self._function_call:
-            _add_texts(delta.setdefault("function_call", {}), self._function_call.finish())
+            _add_texts(delta, "function_call", self._function_call.finish())
 
     def _all_calls(self) -> list[CallStream]:
         return [*self._calls.values(), *([self._function_call] if self._function_call else [])]
@@ -147,7 +147,7 @@ class ChoiceStream:
         return [*self._fields.values(), *texts, *(one for nested in self._nested.values() for one in nested.fields)]
 
 
-def _add_call(delta: Json, index: Any, call: CallStream, rest: Json) -> None:
+def _add_call(delta: Json, index: int, call: CallStream, rest: Json) -> None:
     if not rest:
         return
     entries = delta.get("tool_calls")
@@ -159,12 +159,15 @@ def _add_call(delta: Json, index: Any, call: CallStream, rest: Json) -> None:
     else:
         item = {"index": index}
         entries.append(item)
-    _add_texts(item.setdefault(call.holder, {}), rest)
+    _add_texts(item, call.holder, rest)
 
 
-def _add_texts(holder: Json, rest: Json) -> None:
-    for key, text in rest.items():
-        holder[key] = (holder.get(key) or "") + text
+def _add_texts(entry: Json, holder: str, rest: Json) -> None:
+    if rest:
+        texts = entry.get(holder)
+        entry[holder] = {**(texts if isinstance(texts, dict) else {})}
+        for key, text in rest.items():
+            entry[holder][key] = (entry[holder].get(key) or "") + text
 
 
 class _Logprobs:

@@ -8,12 +8,12 @@ from typing import Any
 
 from gateway.capabilities.redaction.json_pieces import JsonPieces
 from gateway.capabilities.redaction.leaves import Copies, Walk, rebuild
-from gateway.capabilities.redaction.pieces import Kind, Piece, PieceStream, TextPieces
-from gateway.capabilities.redaction.scanning import CleanTexts, StreamingScanner
+from gateway.capabilities.redaction.pieces import Kind, LeafPieces, Piece, PieceStream
+from gateway.capabilities.redaction.scanning import Clean, StreamingScanner
 from gateway.capabilities.redaction.shapes import MESSAGE, Role, Shape
 from gateway.capabilities.redaction.views import Renderer, View
 
-_CLEAN_WORDS = 1_000
+_FRAME_WORDS = 1_000
 _WHOLE_KEYS = frozenset({"id", "type", "format", "role", "name", "object"})
 """Strings that a chunk holds whole, at any depth: they are not continued by the next chunk."""
 
@@ -26,11 +26,13 @@ class StreamContext:
     caller: View
     record: View
     is_new: Callable[[str, str], bool]
-    clean_json: CleanTexts
+    clean: Clean
     allow_unscanned: bool
+    tool_names: Callable[[], frozenset[str]]
+    """Names of the tools that the model may call; asked only once it calls one."""
     found: list[tuple[str, str]] = field(default_factory=list)
     """Category and place of each finding so far."""
-    clean: set[str] = field(default_factory=set)
+    frame: set[str] = field(default_factory=set)
     """Words of the stream's frame that were scanned: most come with every chunk."""
 
     def note(self, pieces: list[Piece], where: str) -> None:
@@ -41,14 +43,14 @@ class StreamContext:
 
     def whole(self, value: Any, shape: Shape, where: str) -> Any:
         """A value that no other chunk continues, as the caller may see it."""
-        if type(value) is str and value in self.clean:
+        if type(value) is str and value in self.frame:
             return value
-        walk = Walk(self.scanner.scan, self.clean_json, everything=True)
+        walk = Walk(self.scanner.scan, self.clean, answer=True)
         walk.over(value, shape)
         self.found += [(category, where) for leaf in walk.leaves for category, text in leaf.found if self.is_new(category, text)]
         shown = rebuild(value, walk.leaves, self.caller).value
-        if type(value) is str and shown == value and len(self.clean) < _CLEAN_WORDS:
-            self.clean.add(value)
+        if type(value) is str and shown == value and len(self.frame) < _FRAME_WORDS:
+            self.frame.add(value)
         return shown
 
 
@@ -61,7 +63,7 @@ class Field:
         scanner = context.scanner
         self._context = context
         self._where = where
-        self._pieces: PieceStream = JsonPieces(scanner.stream, scanner.scan) if json else TextPieces(scanner.stream(cue))
+        self._pieces: PieceStream = JsonPieces(scanner.stream, scanner.scan) if json else LeafPieces(scanner.stream(cue))
         self._caller = Renderer(context.caller, json=json)
         self._record = Renderer(context.record, json=json)
         self._released: list[str] = []
@@ -128,7 +130,7 @@ class NestedField:
     def push(self, value: Any) -> Any:
         """``value`` as the caller may see it so far; ``None`` if a key in it holds a finding."""
         context = self._context
-        walk = Walk(context.scanner.scan, context.clean_json, everything=True)
+        walk = Walk(context.scanner.scan, context.clean, keep=True)
         walk.over(value, self._shape)
         copies = Copies(value)
         for leaf in walk.leaves:

@@ -34,7 +34,7 @@ class View:
     an answer makes of them. ``hidden`` counts what was hidden, by category; each occurrence counts.
     """
 
-    __slots__ = ("_own", "_restorer", "_reveals", "_secrets", "_to_model", "hidden", "vault")
+    __slots__ = ("_own", "_restorer", "_reveals", "_secrets", "_to_model", "hidden", "to_record", "vault")
 
     def __init__(self, vault: Vault, obligations: Obligations, destination: Destination, own: Collection[str] = (), secrets: Collection[str] = ()) -> None:
         self.vault = vault
@@ -44,6 +44,7 @@ class View:
         granted = obligations.reveal.get(destination, frozenset())
         self._reveals: Collection[str] | None = None if "*" in granted else granted
         self._to_model = destination is Destination.MODEL
+        self.to_record = destination is Destination.RECORD
         self._restorer: Restorer | None = None if destination is not Destination.MODEL else Restorer({})
         if destination is Destination.CALLER:
             self._restorer = Restorer({token: value for token, (_, value) in vault.restorable.items()})

@@ -20,7 +20,7 @@ KEY = b"k" * 32
 class TokenScanner:
     """Finds e-mail addresses, cards and secrets, none of which holds a space, and numbers under the key ``ssn``."""
 
-    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
+    def scan(self, text: str, *, key: str | None = None) -> tuple[Finding, ...]:
         if key == "ssn" and text.isdigit():
             return (Finding("US_SSN", 0, len(text)),)
         return tuple(Finding(match.lastgroup or "", match.start(), match.end()) for match in _FOUND.finditer(text))
