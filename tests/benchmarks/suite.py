@@ -113,6 +113,12 @@ def bench(scene: Scene, *, quick: bool, only: str | None) -> Json:
     return {**results, **extra}
 
 
+def _said(folder: Path) -> str:
+    """The end of what the gateway logged, for whoever has to find out why the bench failed."""
+    log = folder / "gateway.log"
+    return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+
 def main() -> int:
     """The bench or a profile; 1 where a check found something wrong."""
     parser = argparse.ArgumentParser(prog="bench.py", description="The price of governance against a bare pass-through.")
@@ -129,7 +135,7 @@ def main() -> int:
                 return 0
             results = bench(scene, quick=options.quick, only=options.only)
         except (LoadError, RuntimeError) as error:
-            print(f"bench: {error}", file=sys.stderr)
+            print(f"bench: {error}\n{_said(Path(folder))}", file=sys.stderr)
             return 2
     print(summary(results))
     if options.only is None:
