@@ -36,13 +36,14 @@ async def one_call(client: openai.AsyncOpenAI, number: int, seen: list[Seen]) ->
                 body = json.loads(await raw.text())
                 note.text, note.complete = body["choices"][0]["message"]["content"], True
                 return
-            async for chunk in await raw.parse():
+            chunks: Any = await raw.parse()
+            async for chunk in chunks:
                 for choice in chunk.choices:
                     note.text += choice.delta.content or ""
                     note.complete = note.complete or choice.finish_reason is not None
     except (openai.OpenAIError, OSError, ValueError):
         return
-    except Exception as error:  # noqa: BLE001 - the client's transport has many names for a connection that broke
+    except Exception as error:
         if type(error).__module__.split(".")[0] not in {"httpx", "httpcore", "httpx2", "anyio"}:
             raise
 
@@ -61,22 +62,16 @@ async def load(stage: Stage, key: str) -> list[Seen]:
     return seen
 
 
-def recorded_text(record: dict[str, Any]) -> str:
-    """The answer's text as it stands on the record."""
-    answer = record["content"].get("answer") or []
-    choices = answer["choices"] if isinstance(answer, dict) else answer
-    return "".join((choice.get("message") or choice).get("content") or "" for choice in choices)
-
-
 def crash(stage: Stage, key: str) -> Told:
     """Every answer that a client saw complete is on record; those seen in part are indeterminate, or the beginning of a completed one."""
     told = Told()
     seen = asyncio.run(load(stage, key))
     told.say("restarted", f"ready again after {stage.start_gateway():.2f} s")
     states: dict[str, int] = {}
+    records = stage.records()
     for note in seen:
-        record = stage.record(note.record)
-        state, text = record["state"], recorded_text(record)
+        expect(note.record in records, f"{note.record} was seen and is not on record")
+        state, text = records[note.record].state, records[note.record].text
         states[state] = states.get(state, 0) + 1
         if note.complete:
             expect(state == "completed" and text == note.text, f"{note.record} was seen complete and is not on record as such")

@@ -6,11 +6,12 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 
 from crash import crash
 from stage import ROOT, Stage
-from stories import STORIES, NotAsTold, Told
+from stories import STORIES, NotAsToldError, Told
 
 WIDTH = max(60, min(shutil.get_terminal_size((120, 40)).columns, 140))
 
@@ -19,20 +20,11 @@ def show(stage: Stage, told: Told) -> None:
     """Print a story, with what its record says of the decision and the steps."""
     if told.record:
         record = stage.record(told.record)
-        told.lines[:0] = [("decided", summary(record))]
-        told.say("steps", "  ".join(f"{name} {took / 1e6:.2f} ms" for name, took in record["steps"]))
-        told.say("record", f"{told.record}  state {record['state']}")
+        told.lines[:0] = [("decided", record.decided)]
+        told.say("steps", record.steps)
+        told.say("record", f"{told.record}  {record.state}")
     for who, what in told.lines:
-        print(f"  {who:>13}  {what if len(what) <= WIDTH - 17 else what[: WIDTH - 18] + '…'}")
-
-
-def summary(record: dict[str, object]) -> str:
-    """What was decided and why, from the record."""
-    said = []
-    for decision in record["decisions"]:  # type: ignore[attr-defined]
-        reasons = ", ".join(f"{reason['rule']}: {reason['message']}" for reason in decision["reasons"])
-        said.append(f"{decision['hook']} hook: {decision['outcome']}" + (f" ({reasons})" if reasons else ""))
-    return "; ".join(said)
+        print(textwrap.fill(what, WIDTH, initial_indent=f"  {who:>13}  ", subsequent_indent=" " * 17))
 
 
 def tell(stage: Stage) -> list[tuple[str, str, bool, str]]:
@@ -45,7 +37,7 @@ def tell(stage: Stage) -> list[tuple[str, str, bool, str]]:
         try:
             show(stage, story(stage, key))
             verdict, ok = "as told", True
-        except NotAsTold as failure:
+        except NotAsToldError as failure:
             verdict, ok = f"NOT AS TOLD: {failure}", False
             print(f"  {'':>13}  {verdict}")
         rows.append((number, title, ok, f"{verdict}, {time.monotonic() - began:.1f} s"))

@@ -78,7 +78,7 @@ class Stage:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise SystemExit(f"demo: {process.args!r} ended with status {process.returncode}; see {self.folder}")  # type: ignore[str-bytes-safe]
+                raise SystemExit(f"demo: {process.args!r} ended with status {process.returncode}; see {self.folder}")
             try:
                 with urllib.request.urlopen(url, timeout=1):
                     return
@@ -109,7 +109,52 @@ class Stage:
             return []
         return [json.loads(line)["body"] for line in self.provider_log.read_text().splitlines()][since:]
 
-    def record(self, intent_id: str) -> dict[str, Any]:
+    def record(self, intent_id: str) -> Record:
         """A record of tenant acme."""
-        shown: dict[str, Any] = json.loads(self.command("records", "show", "--tenant", "acme", "--json", intent_id))
-        return shown
+        return Record(json.loads(self.command("records", "show", "--tenant", "acme", "--json", intent_id)))
+
+    def records(self) -> dict[str, Record]:
+        """Every record of tenant acme, by id, from an export."""
+        entries: dict[str, list[dict[str, Any]]] = {}
+        for line in self.command("records", "export", "--tenant", "acme", "-").splitlines():
+            entry = json.loads(line)
+            if entry["type"] == "entry" and entry["intent_id"]:
+                body = json.loads(entry["body"]["utf8"])
+                content = json.loads(entry["content"]["utf8"]) if entry.get("content") else None
+                entries.setdefault(entry["intent_id"], []).append({"kind": entry["kind"], "facts": body["facts"], "content": content})
+        return {intent_id: Record({"entries": found}) for intent_id, found in entries.items()}
+
+
+class Record:
+    """What the demo reads of a record."""
+
+    def __init__(self, shown: dict[str, Any]) -> None:
+        entries = {entry["kind"]: entry for entry in shown["entries"]}
+        self.opened: dict[str, Any] = entries.get("opened", {}).get("facts") or {}
+        self.closed: dict[str, Any] = entries.get("closed", {}).get("facts") or {}
+        self._answer = (entries.get("closed", {}).get("content") or {}).get("answer") or []
+
+    @property
+    def state(self) -> str:
+        """The state of the intent."""
+        return str(self.closed.get("state", "running"))
+
+    @property
+    def text(self) -> str:
+        """The answer's text as it is kept."""
+        return "".join(choice.get("content") or "" for choice in self._answer)
+
+    @property
+    def decided(self) -> str:
+        """What policy said and why."""
+        said = []
+        for decision in (self.opened.get("decision"), self.closed.get("decision")):
+            if decision is not None:
+                reasons = ", ".join(f"{reason['rule']}: {reason['message']}" for reason in decision["reasons"])
+                said.append(f"{decision['hook']} hook: {decision['outcome']}" + (f" ({reasons})" if reasons else ""))
+        return "; ".join(said)
+
+    @property
+    def steps(self) -> str:
+        """How long each step took."""
+        return "  ".join(f"{name} {took / 1e6:.2f} ms" for name, took in self.closed.get("steps", ()))

@@ -16,14 +16,14 @@ API_KEY = "sk-" + "proj-" + "Zq8Xw3Rt6Yu1Io9Pa4Sd7Fg2Hj5Kl0Zx3Cv6Bn"
 VOLUNTEERED = ("dana.reyes@example.com", "+1 202 555 0147", "4000 0566 5566 5556")
 
 
-class NotAsTold(Exception):
+class NotAsToldError(Exception):
     """Something did not go as the story says."""
 
 
 def expect(holds: object, what: str) -> None:
     """Fail the story unless ``holds``."""
     if not holds:
-        raise NotAsTold(what)
+        raise NotAsToldError(what)
 
 
 @dataclass
@@ -48,7 +48,8 @@ def client_of(stage: Stage, key: str) -> openai.OpenAI:
 
 def read_stream(response: Any) -> tuple[str, list[dict[str, str]], Any]:
     """The text, the tool calls and the last chunk with a choice of a streamed answer."""
-    text, calls, last = "", [], None
+    text, last = "", None
+    calls: list[dict[str, str]] = []
     for chunk in response:
         for choice in chunk.choices:
             last = chunk
@@ -105,7 +106,7 @@ def denied(stage: Stage, key: str) -> Told:
         expect(error.code == "policy_denied", "the refusal has another code")
         expect("(" in str(error.message), "the refusal does not name its rule")
     else:
-        raise NotAsTold("policy let a route through that the team may not use")
+        raise NotAsToldError("policy let a route through that the team may not use")
     expect(len(stage.received()) == before, "a refused intent reached the model")
     told.say("model saw", "nothing: 0 requests")
     return told
