@@ -1,4 +1,5 @@
 """Tests mirror modules: ``gateway/a/b.py`` is tested in ``tests/a/test_b.py``, or in several, ``tests/a/test_b_TOPIC.py``.
+The small modules of a package of tables may share one, ``tests/test_a.py``, named for the package.
 
 ``test_documentation.py`` beside them holds a document to the code of that folder. A module without a function has nothing to test.
 Migrations are tested through the database. Some folders of tests are of the whole, not of a module.
@@ -22,7 +23,7 @@ def check(root: Path) -> list[str]:
     missing = [
         f"{source.path}: has no tests/{_test_of(place)}"
         for place, source in modules.items()
-        if any(True for _ in source.functions()) and not any(_mirrors(test, place) for test in tests)
+        if any(True for _ in source.functions()) and not any(_mirrors(test, place) or _mirrors(test, place.parent) for test in tests)
     ]
     strays = [
         f"tests/{test}: mirrors no module of gateway/"

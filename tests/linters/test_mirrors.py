@@ -17,6 +17,7 @@ CODE = "def f():\n    pass\n"
         ({"gateway/a/b.py": CODE, "tests/a/test_b.py": ""}, []),
         ({"gateway/a/b.py": CODE, "tests/a/test_b_when_full.py": ""}, []),
         ({"gateway/__main__.py": CODE, "tests/test_main.py": ""}, []),
+        ({"gateway/a/b.py": CODE, "gateway/a/c/d.py": CODE, "tests/test_a.py": ""}, ["gateway/a/c/d.py: has no tests/a/c/test_d.py"]),
         ({"gateway/a/b.py": CODE}, ["gateway/a/b.py: has no tests/a/test_b.py"]),
         ({"gateway/a/b.py": "X = 1\n"}, []),
         ({"gateway/migrations/env.py": CODE}, []),
