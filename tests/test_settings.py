@@ -8,6 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gateway.settings import Listen, SettingsError, load, secrets_of
 
@@ -141,3 +145,56 @@ def test_the_shipped_config_needs_only_its_local_secrets(tmp_path: Path) -> None
     assert set(settings.tenants) == {"acme", "globex"}
     assert set(settings.routes) == {"assistant", "assistant-large"}
     assert set(load(copy, {"OPENAI_API_KEY": "sk-1", "LOCAL_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}).routes) >= {"openai", "local"}
+
+
+PLACES = [
+    ("server",),
+    ("server", "listen"),
+    ("keys",),
+    ("keys", "api_key_hash"),
+    ("keys", "record_signing"),
+    ("tenants",),
+    ("tenants", "acme"),
+    ("tenants", "acme", "placeholder_key"),
+    ("targets", "simulated"),
+    ("targets", "simulated", "base_url"),
+    ("targets", "simulated", "price"),
+    ("routes",),
+    ("routes", "assistant"),
+    ("routes", "assistant", "target"),
+    ("routes", "assistant", "aliases"),
+    ("nobody",),
+]
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["env:HASH", "env:NONE:-", "file:.", "file:none", "file:a\0", "simulated", "", "\0", "🙂"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "", "target", "*"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), ODD), min_size=1, max_size=3))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_change_gives_settings_or_problems_that_point_into_the_file(
+    write_config: WriteConfig, good_env: dict[str, str], good_text: str, changes: list[tuple[tuple[str, ...], object]]
+) -> None:
+    data = yaml.safe_load(good_text)
+    for place, value in changes:
+        holder = data
+        for part in place[:-1]:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            holder[place[-1]] = value
+    path = write_config(yaml.safe_dump(data, allow_unicode=True))
+    try:
+        outcome: object = load(path, good_env)
+    except SettingsError as error:
+        outcome = error.problems
+    if isinstance(outcome, tuple):
+        lines = path.read_text().count("\n")
+        assert [problem for problem in outcome if not (1 <= problem.line <= lines and problem.what)] == []
+    assert outcome
+    assert not [value for value in good_env.values() if value in repr(outcome)]

@@ -40,7 +40,7 @@ def parts_of(document: Document) -> Parts:
     options = {name: _options(tenant) for name, tenant in tenants.items()} if isinstance(tenants, dict) else {}
     return Parts(
         document=document,
-        policy=document.path.parent / (path if isinstance(path, str) else default),
+        policy=document.path.parent / (path if isinstance(path, str) and "\0" not in path else default),
         redaction={name: found for name, found in options.items() if found is not None},
     )
 

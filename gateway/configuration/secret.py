@@ -125,6 +125,8 @@ def read_secret_file(path: Path) -> bytes:
         raise UnresolvedError(f"the file {path} does not exist", "run `gateway init` to make local secrets") from None
     except OSError as error:
         raise UnresolvedError(f"the file {path} cannot be read: {error.strerror}") from None
+    except ValueError:  # a NUL in the path
+        raise UnresolvedError("the path is not one that a file can have") from None
     if not stat.S_ISREG(mode) or len(raw) > MAX_SECRET_BYTES:
         raise UnresolvedError(f"the file {path} is not a file of at most {MAX_SECRET_BYTES} bytes")
     if mode & TOO_OPEN:

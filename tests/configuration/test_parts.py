@@ -19,7 +19,9 @@ def test_parts_are_found_although_the_rest_is_wrong(write_config: WriteConfig, g
     assert str(parts.problem(("tenants", "acme", "redaction", "countries"), "x", "y")) == f"{path}:9: tenants.acme.redaction.countries: x (y)"
 
 
-@pytest.mark.parametrize("text", ["policy: 5\n", "policy: {path: 5}\n", "tenants: {acme: {redaction: {countries: 5}}}\n", "tenants: [a]\n"])
+@pytest.mark.parametrize(
+    "text", ["policy: 5\n", "policy: {path: 5}\n", 'policy: {path: "a\\0"}\n', "tenants: {acme: {redaction: {countries: 5}}}\n", "tenants: [a]\n"]
+)
 def test_what_has_no_right_shape_is_left_to_the_shape(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)

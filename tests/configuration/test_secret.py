@@ -81,7 +81,7 @@ def test_a_secret_file_that_cannot_be_used_is_refused(tmp_path: Path, mode: int,
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
-    for name, expected in (("pipe", "is not a file"), ("none", "does not exist"), (".", "cannot be read")):
+    for name, expected in (("pipe", "is not a file"), ("none", "does not exist"), (".", "cannot be read"), ("a\0b", "not one that a file can have")):
         with pytest.raises(UnresolvedError, match=expected):
             read_secret_file(tmp_path / name)
 
