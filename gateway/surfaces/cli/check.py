@@ -54,21 +54,36 @@ def compile_all(config: Path) -> Compiled:
     try:
         policy = load_policy(parts.policy)
     except PolicyError as error:
-        lines.extend(
-            f"{parts.policy / problem.file if problem.line else ''}{str(problem).removeprefix(problem.file if problem.line else '')}"
-            for problem in error.problems
-        )
+        lines.extend(f"{parts.policy}/{problem}" if problem.line else str(problem) for problem in error.problems)
     if settings is None or policy is None or lines:
         raise Refusal("\n".join(lines))
     return Compiled(settings=settings, policy=policy, scanners=scanners)
 
 
 def _scanner(parts: Parts, tenant: str, options: RedactionOptions, problems: list[Problem]) -> Scanner | None:
+    whole = ScanOptions(patterns=options.patterns, words=options.words, enable=frozenset(options.enable), countries=frozenset(options.countries))
     try:
-        return Scanner(ScanOptions(patterns=options.patterns, words=options.words, enable=frozenset(options.enable), countries=frozenset(options.countries)))
-    except ScanOptionsError as error:
-        problems.append(parts.problem(("tenants", tenant, "redaction", error.option, error.name), str(error)))
-        return None
+        return Scanner(whole)
+    except ScanOptionsError:
+        pass
+    for one in _one_by_one(options):  # a scanner stops at the first problem; this finds all of them
+        try:
+            Scanner(one)
+        except ScanOptionsError as error:
+            problems.append(parts.problem(("tenants", tenant, "redaction", error.option, error.name), _without_place(error)))
+    return None
+
+
+def _one_by_one(options: RedactionOptions) -> Iterator[ScanOptions]:
+    yield from (ScanOptions(patterns={category: pattern}) for category, pattern in options.patterns.items())
+    yield from (ScanOptions(words={category: words}) for category, words in options.words.items())
+    yield from (ScanOptions(enable=frozenset({category})) for category in options.enable)
+    yield from (ScanOptions(countries=frozenset({country})) for country in options.countries)
+
+
+def _without_place(error: ScanOptionsError) -> str:
+    """The message without the place in the config, which the problem names."""
+    return str(error).removeprefix(f"redaction.{error.option}: ").removeprefix(f"{error.name}: ")
 
 
 def report(compiled: Compiled) -> Iterator[str]:

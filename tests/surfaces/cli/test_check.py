@@ -43,15 +43,16 @@ def test_a_good_config_is_printed_as_compiled_without_secrets(write_all: WriteCo
 
 
 def test_problems_of_config_redaction_and_policy_come_together(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
-    options = "    redaction: {patterns: {EMPLOYEE_ID: 'E-[0-9'}}\n    placeholder_key"
+    options = "    redaction: {patterns: {EMPLOYEE_ID: 'E-[0-9', GOOD: 'x+y'}, countries: [XX]}\n    placeholder_key"
     config = write_all(good_text, ("listen", "lisen"), ("    placeholder_key", options))
     (config.parent / "policies" / "intent.rego").write_text("package gateway.intent\n\nverdict := \n")
     result = check(config, good_env)
     assert (result.exit_code, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
     assert lines[0].endswith("config.yaml:2: server.lisen: unknown key (did you mean 'listen'?)")
-    assert "config.yaml:8: tenants.acme.redaction.patterns.EMPLOYEE_ID: " in lines[1]
-    assert any(f"{config.parent}/policies/intent.rego:" in line for line in lines[2:])
+    assert "config.yaml:8: tenants.acme.redaction.patterns.EMPLOYEE_ID: " in lines[2]
+    assert "config.yaml:8: tenants.acme.redaction.countries.XX: " in lines[1]
+    assert any(f"{config.parent}/policies/intent.rego:" in line for line in lines[3:])
 
 
 @pytest.mark.parametrize("option", ["enable: [US_PASPORT]", "countries: [XX]"])
