@@ -40,7 +40,7 @@ entries = Table(
     PrimaryKeyConstraint("tenant", "writer", "seq"),
 )
 Index("ix_entries_intent", entries.c.tenant, entries.c.intent_id)
-Index("ix_entries_expiry", entries.c.tenant, entries.c.expires_ns, sqlite_where=text("salt IS NOT NULL"), postgresql_where=text("salt IS NOT NULL"))
+Index("ix_entries_expiry", entries.c.tenant, entries.c.expires_ns, sqlite_where=text("salt IS NOT NULL"))
 
 open_intents = Table(
     "open_intents",

@@ -45,7 +45,7 @@ class Eraser:
             DatabaseError: The database cannot be written.
             OSError: The head cannot be written.
         """
-        if not self._ledger.of_intent(tenant, intent_id):
+        if not intent_id or not self._ledger.of_intent(tenant, intent_id):
             raise NotFound(f"tenant {tenant} has no record {intent_id}")
         return self._erase(tenant, "request", intent_id=intent_id)
 

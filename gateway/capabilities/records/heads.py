@@ -60,10 +60,10 @@ def read_slot(line: bytes, key: VerifyKey) -> Head:
         signature = base64.b64decode(fields.pop("sig"), validate=True)
         link = Link(fields["seq"], bytes.fromhex(fields["hash"]))
         head = Head(tenant=fields["tenant"], writer=fields["writer"], n=fields["n"], link=link)
-        signed = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        signed, signer = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS), fields["key"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("a slot is damaged") from error
-    if fields["key"] != key.id:
+    if signer != key.id:
         raise ValueError("a slot was signed by another key than the one given")
     if not key.verifies(signed, signature):
         raise ValueError("a slot's signature is wrong: it was edited or forged")

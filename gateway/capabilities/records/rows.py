@@ -26,13 +26,13 @@ _BODY_KEYS = frozenset({*_REPEATED, "at_ns", "digests", "facts"})
 class Checked(NamedTuple):
     """What a row showed.
 
-    ``typed``: its columns hold what they should, so that it can be linked. ``emptied``: it has digests but neither content nor salt, so an ``erased``
-    entry must account for it.
+    ``mistyped``: columns that hold what they never could, so that nothing can be computed of them. ``emptied``: it has digests but neither content
+    nor salt, so an ``erased`` entry must account for it.
     """
 
     body: Json | None
     problems: list[str]
-    typed: bool = True
+    mistyped: frozenset[str] = frozenset()
     emptied: bool = False
 
 
@@ -40,7 +40,7 @@ def check_row(row: EntryRow) -> Checked:
     """Judge a row without its neighbours."""
     wrong = [name for name, value in row._asdict().items() if not isinstance(value, _TYPES[name])]
     if wrong:
-        return Checked(None, [f"column {name} holds a {type(getattr(row, name)).__name__}" for name in wrong], typed=False)
+        return Checked(None, [f"column {name} holds a {type(getattr(row, name)).__name__}" for name in wrong], mistyped=frozenset(wrong))
     body = parse_body(row.body)
     if body is None:
         return Checked(None, ["the body is not that of an entry"])

@@ -128,7 +128,7 @@ def _entry(row: EntryRow) -> RecordedEntry:
         at_ns=body["at_ns"],
         facts=body["facts"],
         digests=body["digests"],
-        salt=row.salt,
+        salt=row.salt if isinstance(row.salt, bytes) else None,
         content=_decoded(row.content),
     )
 

@@ -49,7 +49,7 @@ def _closed(entry: RecordedEntry, begin: int) -> Iterator[str]:
 
 
 def _erased(entry: RecordedEntry, begin: int) -> Iterator[str]:
-    yield _event(entry.at_ns, begin, "erased", f"{_clock(entry.at_ns)}  {entry.facts.get('why', '')}")
+    yield _event(None, begin, "erased", f"{_clock(entry.at_ns)}  {entry.facts.get('why', '')}")
 
 
 def _other(entry: RecordedEntry, begin: int) -> Iterator[str]:

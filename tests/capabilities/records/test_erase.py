@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gateway.capabilities.records.erase import Eraser
+from gateway.capabilities.records.store import RecordStore
+from gateway.errors import NotFound
+from tests.capabilities.records.conftest import Shelf
+
+CANARY = b"canary-7f3a"
+
+
+async def fill(shelf: Shelf, count: int, expires_ns: int | None) -> None:
+    writer = shelf.writer()
+    await writer.start()
+    for number in range(count):
+        content = b'{"text":"' + CANARY * 300 + b"%d" % number + b'"}'
+        writer.append(Shelf.opened(f"i{number:04d}", content=content, expires_ns=expires_ns), lazy=True)
+        done = writer.append(Shelf.closed(f"i{number:04d}", content=content, expires_ns=expires_ns))
+        if number % 50 == 49:
+            await done
+    await done
+    await writer.close()
+
+
+def eraser(shelf: Shelf) -> Eraser:
+    return Eraser(shelf.database, heads=shelf.heads, key=shelf.key)
+
+
+def raw_bytes(shelf: Shelf) -> bytes:
+    return b"".join(path.read_bytes() for path in shelf.database.path.parent.iterdir() if path.is_file())
+
+
+async def test_an_erased_intent_keeps_its_facts_and_loses_its_content(shelf: Shelf) -> None:
+    await fill(shelf, 2, None)
+    done = eraser(shelf).intent("acme", "i0000")
+    assert done == (1, 2, True)
+    record = RecordStore(shelf.database).show("acme", "i0000")
+    assert [(entry.kind, entry.content, entry.erased) for entry in record.entries] == [("opened", None, True), ("closed", None, True), ("erased", None, False)]
+    assert record.entries[0].facts["route"] == "assistant"
+    assert not record.entries[1].matches("released", b"what the caller got")
+    report = shelf.verify()
+    assert (report.problems, report.erased, report.chains) == ([], 2, 2)
+
+
+async def test_no_raw_byte_is_left_in_database_or_log(shelf: Shelf) -> None:
+    await fill(shelf, 30, 5)
+    assert CANARY in raw_bytes(shelf)
+    assert eraser(shelf).expired("acme", now_ns=5).entries == 60
+    assert CANARY not in raw_bytes(shelf)
+
+
+async def test_no_raw_byte_is_left_while_a_server_has_the_database_open(shelf: Shelf) -> None:
+    writer = shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("i1", content=CANARY * 3_000))
+    await writer.append(Shelf.closed("i1", content=CANARY * 3_000))
+    assert eraser(shelf).intent("acme", "i1").wiped
+    assert CANARY not in raw_bytes(shelf)
+    await writer.append(Shelf.opened("i2"))
+    await writer.close()
+    assert shelf.verify().clean
+
+
+async def test_what_has_expired_goes_and_the_rest_stays(shelf: Shelf) -> None:
+    await fill(shelf, 700, 1_000)
+    writer = shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("kept", expires_ns=time.time_ns() + 10**15))
+    await writer.append(Shelf.opened("forever", expires_ns=None))
+    await writer.close()
+    assert eraser(shelf).expired("acme") == (700, 1_400, True)
+    assert eraser(shelf).expired("acme").entries == 0
+    store = RecordStore(shelf.database)
+    assert [store.show("acme", name).entries[0].erased for name in ("i0001", "kept", "forever")] == [True, False, False]
+    assert shelf.verify().problems == []
+
+
+async def test_another_tenants_intent_is_not_found(shelf: Shelf) -> None:
+    await fill(shelf, 1, 1)
+    for tenant, intent_id in (("globex", "i0000"), ("acme", "nothing"), ("acme", "")):
+        with pytest.raises(NotFound):
+            eraser(shelf).intent(tenant, intent_id)
+    assert eraser(shelf).expired("globex").entries == 0
+    assert CANARY in raw_bytes(shelf)

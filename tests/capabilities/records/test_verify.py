@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import closing
+
+import pytest
+
+from gateway.capabilities.records.erase import Eraser
+from gateway.capabilities.records.heads import file_name
+from tests.capabilities.records.conftest import Shelf
+
+
+@pytest.fixture
+async def written(shelf: Shelf) -> Shelf:
+    writer = shelf.writer()
+    await writer.start()
+    for number in range(4):
+        writer.append(Shelf.opened(f"i{number}"), lazy=True)
+        await writer.append(Shelf.closed(f"i{number}"))
+    await writer.close()
+    return shelf
+
+
+def damage(shelf: Shelf, sql: str) -> list[tuple[int | None, str, str]]:
+    with closing(shelf.database.driver()) as connection:
+        assert connection.execute(sql).rowcount > 0
+    return [(problem.seq, problem.intent_id, problem.what) for problem in shelf.verify().problems]
+
+
+def test_a_ledger_as_it_was_written_is_clean(written: Shelf) -> None:
+    report = written.verify()
+    assert (report.problems, report.entries, report.chains, report.erased, report.open, report.unsigned) == ([], 9, 1, 0, 0, 0)
+
+
+def test_a_tenant_without_records_is_clean(shelf: Shelf) -> None:
+    assert shelf.verify("nobody").clean
+
+
+def test_a_problem_names_entry_and_intent(written: Shelf) -> None:
+    (found,) = damage(written, "UPDATE entries SET route = 'x' WHERE intent_id = 'i1' AND kind = 'opened'")
+    assert found == (3, "i1", "column route differs from the hashed body")
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("DELETE FROM entries WHERE seq = 4", "entries 4 to 4 are missing"),
+        ("DELETE FROM entries WHERE seq >= 5", "a tail or a chain was cut, or an old backup restored"),
+        ("DELETE FROM entries", "the chain is gone"),
+        ("UPDATE entries SET hash = zeroblob(32) WHERE seq = 2", "the hash does not follow"),
+        ("DELETE FROM entries WHERE seq = 0", "does not begin with its `genesis` entry"),
+        ("UPDATE entries SET content = x'00' WHERE seq = 1", "content or salt is not what was digested"),
+        ("UPDATE entries SET salt = NULL, content = NULL WHERE seq = 1", "no `erased` entry accounts for it"),
+        ("UPDATE entries SET writer = 'w0'", "the chain has no head file"),
+        ("UPDATE entries SET body = 'text' WHERE seq = 3", "column body holds a str"),
+        ("INSERT INTO open_intents VALUES ('acme', 'i1', 'w')", "noted as open, but it is closed"),
+    ],
+)
+def test_each_kind_of_damage_is_called_by_its_name(written: Shelf, sql: str, expected: str) -> None:
+    assert any(expected in what for _, _, what in damage(written, sql))
+
+
+def test_one_damaged_entry_does_not_accuse_the_others(written: Shelf) -> None:
+    found = damage(written, "UPDATE entries SET body = replace(body, 'simulated', 'stimulated') WHERE seq = 3")
+    assert {seq for seq, _, _ in found} == {3}
+
+
+async def test_a_chain_that_vanished_with_its_head_is_missed_by_the_next_one(written: Shelf) -> None:
+    later = written.writer()
+    await later.start()
+    await later.append(Shelf.opened("later"))
+    await later.close()
+    (head,) = [path for path in written.heads.iterdir() if path.name != file_name("acme", later.writer)]
+    head.unlink()
+    found = damage(written, f"DELETE FROM entries WHERE writer != '{later.writer}'")
+    assert any(f"the beginning of chain {later.writer} knows of entry 8" in what for _, _, what in found)
+
+
+def test_heads_of_another_key_are_not_trusted(written: Shelf) -> None:
+    for path in written.heads.iterdir():
+        path.write_bytes(path.read_bytes().replace(written.key.verify_key.id.encode(), b"0123456789abcdef"))
+    assert ["another key" in problem.what for problem in written.verify().problems] == [True]
+
+
+def test_a_database_that_cannot_be_read_is_a_problem(written: Shelf) -> None:
+    written.database.wipe_freed()
+    raw = bytearray(written.database.path.read_bytes())
+    raw[4096:] = b"\x5a" * (len(raw) - 4096)
+    written.database.path.write_bytes(raw)
+    assert "cannot be read to its end" in written.verify().problems[0].what
+
+
+async def test_verifying_beside_a_busy_server_raises_no_alarm(shelf: Shelf) -> None:
+    writer = shelf.writer()
+    await writer.start()
+    stop = threading.Event()
+    found: list[str] = []
+
+    def watch() -> None:
+        while not stop.is_set():
+            found.extend(problem.what for problem in shelf.verify().problems)
+
+    watching = asyncio.create_task(asyncio.to_thread(watch))
+    for number in range(150):
+        writer.append(Shelf.opened(f"i{number:03d}"), lazy=True)
+        await asyncio.sleep(0)
+        await writer.append(Shelf.closed(f"i{number:03d}"))
+        if number % 30 == 0:
+            await asyncio.to_thread(Eraser(shelf.database, heads=shelf.heads, key=shelf.key).intent, "acme", f"i{number:03d}")
+    stop.set()
+    await watching
+    await writer.close()
+    assert found == []
+    assert shelf.verify().clean
