@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,8 +15,9 @@ from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound
 from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
+from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, finding_facts
 from gateway.pipeline.intent import Denied, Intent, Refused
-from gateway.pipeline.open import decision_facts, decision_input, open_record
+from gateway.pipeline.open import open_record
 from gateway.pipeline.services import Services
 
 log = get_logger()
@@ -123,20 +124,13 @@ def _facts(intent: Intent, ending: Ending) -> Json:
         "state": ending.state,
         "reason": ending.reason,
         "http_status": ending.http_status,
-        "attempts": [_attempt_facts(asdict(attempt)) for attempt in intent.attempts],
-        "findings": [finding._asdict() for finding in intent.answer_findings],
+        "attempts": [attempt_facts(attempt) for attempt in intent.attempts],
+        "findings": finding_facts(intent.answer_findings),
         "redactions": ending.redactions or {},
         "steps": intent.steps,
     }
     if len(intent.decisions) > 1:
         facts["decision"] = decision_facts(intent.decisions[-1])
-    return facts
-
-
-def _attempt_facts(facts: Json) -> Json:
-    usage = facts["usage"]
-    if usage is not None:
-        facts["usage"] = usage._asdict()
     return facts
 
 

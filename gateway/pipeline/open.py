@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import orjson
 
 from gateway.capabilities.records.entries import Entry
-from gateway.domain import Decision, Destination, Json, Obligations
+from gateway.domain import Destination, Json
+from gateway.pipeline.facts import decision_facts, decision_input, finding_facts
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Services
 
@@ -55,8 +55,8 @@ def _facts(services: Services, intent: Intent) -> Json:
     if plan is not None:
         facts |= {"route": plan.route.name, "target": plan.route.target.name, "stream_mode": plan.stream_mode}
     if inspection is not None:
-        facts["findings"] = [finding._asdict() for finding in inspection.findings]
-        facts["unscanned"] = [item._asdict() for item in inspection.unscanned]
+        facts["findings"] = finding_facts(inspection.findings)
+        facts["unscanned"] = [{"where": where, "kind": kind} for where, kind in inspection.unscanned]
     if intent.decisions:
         facts["decision"] = decision_facts(intent.decisions[0])
     return facts
@@ -71,36 +71,3 @@ def _content(intent: Intent) -> Json:
     if intent.decisions:
         content["decision_input"] = decision_input(intent, intent.decisions[0])
     return content
-
-
-def decision_facts(decision: Decision) -> Json:
-    """A decision as it stands on the record."""
-    verdict = decision.verdict
-    return {
-        "hook": decision.hook,
-        "outcome": verdict.outcome,
-        "reasons": [reason._asdict() for reason in verdict.reasons],
-        "obligations": _obligation_facts(verdict.obligations),
-        "revision": decision.revision,
-        "memoised": decision.memoised,
-        "duration_ns": decision.duration_ns,
-    }
-
-
-def _obligation_facts(obligations: Obligations) -> Json:
-    return {
-        "reveal": {destination: sorted(categories) for destination, categories in obligations.reveal.items()},
-        "allow_unscanned": obligations.allow_unscanned,
-        "routes": obligations.routes,
-        "max_tokens": obligations.max_tokens,
-        "retention_days": obligations.retention_days,
-        "labels": dict(obligations.labels),
-    }
-
-
-def decision_input(intent: Intent, decision: Decision) -> Any:
-    """The input that was evaluated, redacted for the record, so that the decision can be replayed."""
-    inspection = intent.inspection
-    if inspection is None or not (inspection.findings or intent.answer_findings):
-        return orjson.Fragment(decision.input)
-    return inspection.redact(orjson.loads(decision.input), intent.obligations, Destination.RECORD)

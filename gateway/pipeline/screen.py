@@ -8,6 +8,7 @@ from typing import Any
 from gateway.domain import Decision, FindingCount, Hook, Json
 from gateway.infrastructure.telemetry.semconv import decision_attributes
 from gateway.pipeline.decide import subject_input
+from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Denied, Intent, Plan, Screened
 from gateway.pipeline.services import Services
 
@@ -34,7 +35,7 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, content: Mappi
         "subject": subject_input(services, intent.subject),
         "intent": {"id": intent.id, "parent_id": None, "root_id": intent.id, "depth": 0, "surface": intent.call.surface, "name": None, "labels": {}},
         "request": {"route": plan.route.name, "stream": intent.call.stream},
-        "findings": [finding._asdict() for finding in intent.answer_findings],
+        "findings": finding_facts(intent.answer_findings),
         "answer": {
             "source": "model",
             "author": plan.route.target.model,

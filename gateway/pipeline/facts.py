@@ -1,0 +1,78 @@
+"""How findings, decisions and attempts stand on the record and in a policy's input: plain JSON, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
+from gateway.pipeline.intent import Intent
+
+
+_CONTENT = (("request", "params"), ("request", "messages"), ("request", "tools"), ("answer", "text"), ("answer", "tool_calls"))
+
+
+def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:
+    """Findings as they stand on the record and in a policy's input."""
+    return [{"category": category, "count": count, "where": where, "origin": origin} for category, count, where, origin in findings]
+
+
+def decision_facts(decision: Decision) -> Json:
+    """A decision as it stands on the record."""
+    verdict = decision.verdict
+    return {
+        "hook": decision.hook,
+        "outcome": verdict.outcome,
+        "reasons": [reason._asdict() for reason in verdict.reasons],
+        "obligations": _obligation_facts(verdict.obligations),
+        "revision": decision.revision,
+        "memoised": decision.memoised,
+        "duration_ns": decision.duration_ns,
+    }
+
+
+def _obligation_facts(obligations: Obligations) -> Json:
+    return {
+        "reveal": {destination.value: sorted(categories) for destination, categories in obligations.reveal.items()},
+        "allow_unscanned": obligations.allow_unscanned,
+        "routes": obligations.routes,
+        "max_tokens": obligations.max_tokens,
+        "retention_days": obligations.retention_days,
+        "labels": dict(obligations.labels),
+    }
+
+
+def decision_input(intent: Intent, decision: Decision) -> Any:
+    """The input that was evaluated, redacted for the record, so that the decision can be replayed.
+
+    The gateway itself made all of it but the parts that hold content, so only these are looked at, and only if the policy asked for them.
+    """
+    inspection = intent.inspection
+    if inspection is None or not (inspection.findings or intent.answer_findings):
+        return orjson.Fragment(decision.input)
+    value: Json = orjson.loads(decision.input)
+    touched = False
+    for section, name in _CONTENT:
+        part = value.get(section)
+        if part and part.get(name):
+            part[name] = inspection.redact(part[name], intent.obligations, Destination.RECORD)
+            touched = True
+    return value if touched else orjson.Fragment(decision.input)
+
+
+def attempt_facts(attempt: Attempt) -> Json:
+    """An attempt as it stands on the record."""
+    return {
+        "target": attempt.target,
+        "model": attempt.model,
+        "started_ns": attempt.started_ns,
+        "ended_ns": attempt.ended_ns,
+        "first_token_ns": attempt.first_token_ns,
+        "status": attempt.status,
+        "usage": None if attempt.usage is None else attempt.usage._asdict(),
+        "cost_microusd": attempt.cost_microusd,
+        "finish_reason": attempt.finish_reason,
+        "error": attempt.error,
+    }
