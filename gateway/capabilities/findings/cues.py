@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from gateway.capabilities.findings.model import CUE_AFTER, CUE_BEFORE
 
@@ -103,10 +102,30 @@ ANTI_CUES = (
 )  # fmt: skip
 """Words that make a bare run of digits unlikely to be a person's number, though its check digits hold."""
 
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_WORDS = re.compile(r"[^\W_]+")
-_PHRASE = 3
-"""Words of the longest cue."""
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+")
+
+
+class Context:
+    """What stands on one side of a candidate, as words in lower case; a compound name such as ``ssnNumber`` counts as two."""
+
+    __slots__ = ("_phrases", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        words = [word.lower() for word in _WORDS.findall(text)]
+        self.words = words
+        self._phrases: set[str] | None = None
+
+    def phrases(self) -> set[str]:
+        """The words, their singulars, and what two or three of them in a row make."""
+        if self._phrases is None:
+            words = self.words
+            found = set(words)
+            found.update(word[:-1] for word in words if word.endswith("s"))
+            found.update(map(" ".join, zip(words, words[1:], strict=False)))
+            found.update(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
+            self._phrases = found
+        return self._phrases
 
 
 class Cues:
@@ -116,39 +135,23 @@ class Cues:
 
     def __init__(self, words: Iterable[str]) -> None:
         members = tuple(words)
-        self._phrases = frozenset(" ".join(_WORDS.findall(word.lower())) for word in members)
+        self._phrases = frozenset(" ".join(word.lower() for word in _WORDS.findall(member)) for member in members)
         # Scripts that put no spaces between words are searched as they stand.
         self._unspaced = tuple(word for word in members if ord(word[0]) > 0x0E00)
 
     def near(self, context: Context) -> bool:
         """Whether one of the words is in the context."""
-        return not self._phrases.isdisjoint(context.phrases) or any(word in context.text for word in self._unspaced)
-
-
-class Context(NamedTuple):
-    """What stands on one side of a candidate: in lower case, and as phrases of up to three words."""
-
-    text: str
-    phrases: frozenset[str]
-
-
-def context_of(text: str) -> Context:
-    """The context that ``text`` is; a compound name such as ``ssnNumber`` counts as two words."""
-    low = _CAMEL.sub(" ", text).lower()
-    words = _WORDS.findall(low)
-    phrases = set(words)
-    phrases.update(word[:-1] for word in words if word.endswith("s"))
-    for size in range(2, _PHRASE + 1):
-        phrases.update(" ".join(words[at : at + size]) for at in range(len(words) - size + 1))
-    return Context(low, frozenset(phrases))
+        if not self._phrases.isdisjoint(context.phrases()):
+            return True
+        return not context.text.isascii() and any(word in context.text for word in self._unspaced)
 
 
 def before(text: str, start: int) -> Context:
     """The context left of ``start``."""
-    return context_of(text[max(0, start - CUE_BEFORE) : start])
+    return Context(text[max(0, start - CUE_BEFORE) : start])
 
 
 def after(text: str, end: int) -> tuple[Context, bool]:
     """The context right of ``end`` on the same line, and whether all of it has come."""
     line, newline, _ = text[end : end + CUE_AFTER].partition("\n")
-    return context_of(line), bool(newline) or len(line) == CUE_AFTER
+    return Context(line), bool(newline) or len(line) == CUE_AFTER

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.capabilities.findings.catalogue import FINDERS, TABLE_VERSION, check_options, recognisers_for
 from gateway.capabilities.findings.custom import CustomPattern, compile_patterns, compile_words, digest_of, find_custom
-from gateway.capabilities.findings.model import Candidate, View
+from gateway.capabilities.findings.model import Candidate, View, prolonged
 from gateway.capabilities.findings.numbers import NumberFinder
 from gateway.capabilities.findings.options import ScanOptions
 from gateway.capabilities.findings.text_view import view_of
@@ -26,19 +26,23 @@ class Examined(NamedTuple):
     """For each of the tenant's patterns the spans that its search stepped over."""
 
 
-def resolve(candidates: list[Candidate], base: int, length: int) -> tuple[list[Candidate], int]:
+def resolve(candidates: list[Candidate], base: int, data: bytes) -> tuple[list[Candidate], int]:
     """The candidates from ``base`` on that hold: what starts first wins, then the lower rank, then the longer. Stops at the first undecided one."""
     candidates.sort(key=_order)
     accepted = []
     last = base
-    for candidate in candidates:
+    for found in candidates:
+        candidate = found
         if candidate.start < last:
             continue
         if not candidate.sure:
             return accepted, candidate.start
+        if candidate.tail is not None:
+            end, goes_on = prolonged(candidate.tail, data, candidate.end)
+            candidate = candidate._replace(end=end, tail=candidate.tail if goes_on else None)
         accepted.append(candidate)
         last = candidate.end
-    return accepted, length
+    return accepted, len(data)
 
 
 def _order(candidate: Candidate) -> tuple[int, int, int]:
@@ -69,7 +73,7 @@ class Engine:
         for finder in FINDERS:
             finder(view, candidates)
         searched = find_custom(self._custom, view.text, resume, candidates) if self._custom else []
-        accepted, pending = resolve([found for found in candidates if found.start >= base], base, len(text))
+        accepted, pending = resolve([found for found in candidates if found.start >= base], base, view.data)
         return Examined(view, accepted, pending, searched)
 
     def start_places(self, at: int = 0) -> list[int]:

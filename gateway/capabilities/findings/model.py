@@ -44,6 +44,20 @@ class Tail(NamedTuple):
     """What closes the value and belongs to it."""
 
 
+def prolonged(tail: Tail, data: bytes, end: int) -> tuple[int, bool]:
+    """Where a value that has been looked at up to ``end`` ends, and whether what comes after ``data`` may still be part of it."""
+    body = tail.body.match(data, end)
+    end = body.end() if body else end
+    close = tail.close.match(data, end) if tail.close else None
+    if close:
+        return close.end(), False
+    rest = data[end : end + _UNSURE_MAX]
+    return end, not rest or (end + len(rest) == len(data) and tail.unsure.fullmatch(rest) is not None)
+
+
+_UNSURE_MAX = 80
+
+
 class Candidate(NamedTuple):
     """A possible finding. Those that start first win, then those of the lower rank, then the longer."""
 
@@ -54,7 +68,7 @@ class Candidate(NamedTuple):
     sure: bool = True
     """False while what comes next may still decide about it."""
     tail: Tail | None = None
-    """Set where the value has no bounded length."""
+    """Set where the value has no bounded length: then ``end`` is how far it has been looked at, and ``prolonged`` finds the true end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

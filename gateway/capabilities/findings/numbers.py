@@ -14,6 +14,10 @@ _ATOM = re.compile(rb"[0a]++")
 _LEAST_DIGITS = 4
 _ATOM_LEFT = 40
 _BEYOND = 3
+_LEAST_BARE = 6
+_LAST_RANK = 1000
+_WIDEST_ATOM = 24
+"""No structured value has more letters and digits in a row."""
 _FIRM = 10
 """Rows up to this rank need no context, though they be bare digits."""
 _ANTI = Cues(ANTI_CUES)
@@ -31,7 +35,7 @@ class NumberFinder:
         cls = view.cls
         for window in _WINDOW.finditer(cls):
             begin, end = window.span()
-            if end - begin >= _LEAST_DIGITS and cls.count(b"0", begin, end) >= _LEAST_DIGITS:
+            if end - begin >= _LEAST_DIGITS and _worth(cls, begin, end):
                 self._window(view, begin, end, out)
 
     def _window(self, view: View, begin: int, end: int, out: list[Candidate]) -> None:
@@ -42,43 +46,75 @@ class NumberFinder:
         if prefix < first:
             self._at(view, prefix, end, out)
         for atom in _ATOM.finditer(cls, first, end):
-            start = atom.start()
-            if cls.count(b"0", start, min(end, start + SHAPE_WIDTH)) < _LEAST_DIGITS:
-                continue
-            self._at(view, start, end, out)
-            opened = start
-            while opened and start - opened < 2 and cls[opened - 1] in b"(+":
-                opened -= 1
-                self._at(view, opened, end, out)
+            start, stop = atom.span()
+            if stop - start <= _WIDEST_ATOM and not _goes_on_left(cls, start) and cls.count(b"0", start, min(end, start + SHAPE_WIDTH)) >= _LEAST_DIGITS:
+                self._at(view, start, end, out)
+                self._opened(view, start, end, out)
+
+    def _opened(self, view: View, start: int, end: int, out: list[Candidate]) -> None:
+        """Tries the recognisers also from a ``+`` or ``(`` before the atom."""
+        opened = start
+        while opened and start - opened < 2 and view.cls[opened - 1] in b"(+":
+            opened -= 1
+            self._at(view, opened, end, out)
 
     def _at(self, view: View, start: int, window_end: int, out: list[Candidate]) -> None:
         rows = self._index.of(view.cls[start : min(window_end + _BEYOND, start + SHAPE_WIDTH)])
-        left: Context | None = None
+        near: _Near | None = None
+        won = _LAST_RANK
         for row, pattern in rows:
+            if row.rank > won:
+                return
             match = pattern.match(view.data, start)
             if match is None or (row.check is not None and not row.check(match.group())):
                 continue
-            end = match.end()
-            bare = not row.cued and row.rank > _FIRM and match.group().isdigit()
-            if not row.cued and not bare:
-                out.append(Candidate(start, row.rank, end, row.category))
-                continue
-            left = before(view.text, start) if left is None else left
-            if bare and not _ANTI.near(left):
-                out.append(Candidate(start, row.rank, end, row.category))
-            elif row.cued:
-                self._cued(view, row, left, Candidate(start, row.rank, end, row.category), out)
+            candidate = Candidate(start, row.rank, match.end(), row.category)
+            if row.cued or (row.rank > _FIRM and match.group().isdigit()):
+                near = near or _Near(view, start)
+                verdict = self._cued(row, near, candidate.end) if row.cued else not _ANTI.near(near.left)
+                if verdict is False:
+                    continue
+                candidate = candidate._replace(sure=verdict is True)
+            out.append(candidate)
+            won = row.rank if candidate.sure else won
 
-    def _cued(self, view: View, row: Recogniser, left: Context, candidate: Candidate, out: list[Candidate]) -> None:
+    def _cued(self, row: Recogniser, near: _Near, end: int) -> bool | None:
+        """Whether a cue stands near; ``None`` if one may still come."""
         cues = self._own_cues[row.cues] if row.cues else CUED[row.category]
-        if cues.near(left):
-            out.append(candidate)
-            return
-        right, complete = after(view.text, candidate.end)
-        if not view.final and not complete:
-            out.append(candidate._replace(sure=False))
-        elif cues.near(right):
-            out.append(candidate)
+        if cues.near(near.left):
+            return True
+        right, complete = near.right(end)
+        return cues.near(right) if complete else None
+
+
+class _Near:
+    """The contexts of the candidates that start at one place, each made once."""
+
+    __slots__ = ("_rights", "_view", "left")
+
+    def __init__(self, view: View, start: int) -> None:
+        self._view = view
+        self._rights: dict[int, tuple[Context, bool]] = {}
+        self.left = before(view.text, start)
+
+    def right(self, end: int) -> tuple[Context, bool]:
+        """The context after ``end``, and whether all of it is there."""
+        found = self._rights.get(end)
+        if found is None:
+            context, complete = after(self._view.text, end)
+            found = self._rights[end] = (context, complete or self._view.final)
+        return found
+
+
+def _worth(cls: bytes, begin: int, end: int) -> bool:
+    """Whether a window has digits enough: four, or six where there is no letter with them."""
+    digits = cls.count(b"0", begin, end)
+    return digits >= _LEAST_BARE or (digits >= _LEAST_DIGITS and (cls[begin - 1 : begin] == b"a" or b"a" in cls[begin:end]))
+
+
+def _goes_on_left(cls: bytes, start: int) -> bool:
+    """Whether a hyphen or dot joins the atom to one before it: then it begins nothing."""
+    return start > 1 and cls[start - 1] in b"-." and cls[start - 2] in b"0a"
 
 
 def _prefix_atom(cls: bytes, first: int) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from gateway.capabilities.findings.model import Recogniser
 from gateway.capabilities.findings.text_view import CLASSES
 
-SHAPE_WIDTH = 48
-"""Shapes are cut here; no recogniser's pattern is wider."""
+SHAPE_WIDTH = 24
+"""Shapes are cut here; no recogniser demands more before it can match."""
 
 _MEMO_ENTRIES = 8192
 _TOKEN = re.compile(rb"\\.|\[\^?(?:\\.|[^\]\\])+\]|\(\?<?[=!]|\(\?:|.", re.DOTALL)
@@ -52,7 +52,7 @@ def class_pattern(pattern: bytes) -> bytes:
             out.append(_class_set(token[1:-1] if token.startswith(b"[") else token))
         elif in_count or token in _SYNTAX_TOKENS:
             in_count = token != b"}" and (in_count or token == b"{")
-            out.append(token)
+            out.append(b"(?:" if token == b"(" else token)
         else:
             out.append(re.escape(bytes([CLASSES[token[-1]]])))
     return b"".join(out)
@@ -65,15 +65,20 @@ class ShapeIndex:
     """The recognisers that are switched on, by the shapes that they can match. Its memo is bounded."""
 
     def __init__(self, recognisers: Sequence[Recogniser]) -> None:
-        self._rows = [(re.compile(class_pattern(row.pattern)), row, re.compile(row.pattern)) for row in recognisers]
+        ranked = sorted(recognisers, key=lambda row: row.rank)
+        self._rows = tuple((row, re.compile(row.pattern)) for row in ranked)
+        # One group for each row, set where its rewritten pattern matches: a single call tells them all.
+        self._all = re.compile(b"".join(b"(?=(" + class_pattern(row.pattern) + b")|)" for row in ranked))
         self._memo: dict[bytes, tuple[tuple[Recogniser, re.Pattern[bytes]], ...]] = {}
 
     def of(self, shape: bytes) -> tuple[tuple[Recogniser, re.Pattern[bytes]], ...]:
-        """Recognisers, with their compiled patterns, that could match at the start of a text of this shape."""
+        """Recognisers, with their compiled patterns, that could match at the start of a text of this shape; the lowest rank first."""
         found = self._memo.get(shape)
         if found is None:
             if len(self._memo) >= _MEMO_ENTRIES:
                 self._memo.clear()
-            found = tuple((row, pattern) for shape_pattern, row, pattern in self._rows if shape_pattern.match(shape))
+            match = self._all.match(shape)
+            spans = match.regs[1:] if match else ()
+            found = tuple(entry for entry, span in zip(self._rows, spans, strict=True) if span[0] >= 0)
             self._memo[shape] = found
         return found

@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from gateway.capabilities.findings.holding import lexical_hold, word_hold
-from gateway.capabilities.findings.model import CONTEXT, DECIDE, Candidate, Tail
+from gateway.capabilities.findings.model import CONTEXT, DECIDE, Candidate, Tail, prolonged
 from gateway.capabilities.findings.engine import Engine, Examined
 from gateway.capabilities.findings.text_view import view_of
 
@@ -102,7 +102,7 @@ class StreamScanner:
         for found in examined.accepted:
             if found.start >= cut:
                 break
-            goes_on = _goes_on(found, view.data)
+            goes_on = found.tail is not None
             if found.end <= cut and not goes_on:
                 continue
             if length - found.start <= DECIDE:
@@ -125,12 +125,8 @@ class StreamScanner:
         partial = None if final else _PARTIAL_PLACEHOLDER.search(self._held)
         ready = self._held[: partial.start()] if partial else self._held
         data = view_of(ready).data
-        match = tail.body.match(data)
-        end = match.end() if match else 0
-        close = tail.close.match(data, end) if tail.close else None
-        rest = data[end:]
-        ended = close is not None or final or not (not rest or tail.unsure.fullmatch(rest))
-        end = close.end() if close else end
+        end, goes_on = prolonged(tail, data, 0)
+        ended = final or not goes_on
         if end:
             out.append(Segment(ready[:end], self._category, True))
         text = self._context + self._held
@@ -141,11 +137,3 @@ class StreamScanner:
         if ended:
             self._tail = None
         return ended
-
-
-def _goes_on(found: Candidate, data: bytes) -> bool:
-    """Whether a value without a bounded length reaches the end of what has come, or may."""
-    if found.tail is None:
-        return False
-    rest = data[found.end :]
-    return not rest or found.tail.unsure.fullmatch(rest) is not None

@@ -91,11 +91,11 @@ def _tail_of(opened: bytes) -> Tail:
 
 def _judge(view: View, out: list[Candidate], start: int, tail: Tail, strong: bool) -> None:
     data = view.data
-    match = tail.body.match(data, start)
+    match = tail.body.match(data, start, start + JUDGED)
     end = match.end() if match else start
-    judged = data[start : min(end, start + JUDGED)]
+    judged = data[start:end]
     quoted = tail is not _BARE
-    if not view.final and end - start < JUDGED and _undecided(data, end, tail):
+    if not view.final and end - start < JUDGED - 2 and _undecided(data, end, tail):
         if quoted:
             out.append(Candidate(start, 3, max(end, start + 1), "SECRET", sure=False))
         return
@@ -154,9 +154,9 @@ def find_schemes(view: View, out: list[Candidate]) -> None:
         at = view.low.find(scheme)
         while at >= 0:
             start = at + len(scheme)
-            match = _TOKEN.body.match(view.data, start)
+            match = _TOKEN.body.match(view.data, start, start + JUDGED)
             end = match.end() if match else start
-            if scheme_value(view.data[start : min(end, start + JUDGED)]) and (scheme == b"bearer " or b"authorization" in view.low[max(0, at - 24) : at]):
+            if scheme_value(view.data[start:end]) and (scheme == b"bearer " or b"authorization" in view.low[max(0, at - 24) : at]):
                 out.append(Candidate(start, 3, end, "SECRET", True, _TOKEN))
             at = view.low.find(scheme, start)
 

@@ -12,6 +12,7 @@ _V4 = re.compile(_V4_TEXT + rb"(?!\d)(?:/(?:3[0-2]|[12]?\d)(?![\d/]))?(?![A-Za-z
 _V4_HEAD = re.compile(rb"(?<![0-9A-Za-z_.\-])0{1,3}\.0{1,3}\.0{1,3}\.0")
 _VERSIONED = re.compile(rb"(?:version|release|ver|build|rev|upgrade[ds]? to|==|>=|<=|~=|\^|@|assembly\w{0,20}|[a-z]/)[\"' :=v]{0,4}\Z")
 
+_V6_HEAD = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
 _V6_RUN = re.compile(rb"[0-9A-Fa-f:.]{2,46}+")
 _V6_TEXT = re.compile(
     rb"(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?P<gap>::)?(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?::?(?<=:)(?P<v4>" + _V4_TEXT + rb"))?"
@@ -62,8 +63,8 @@ def _plausible_v6(view: View, start: int, end: int) -> bool:
 
 def _find_v6(view: View, out: list[Candidate]) -> None:
     data = view.data
-    at = data.find(b":")
-    while at >= 0:
+    for head in _V6_HEAD.finditer(data):
+        at = head.start()
         start = _v6_start(data, at)
         run = _V6_RUN.match(data, start) if start == 0 or data[start - 1] not in _NOT_V6_LEFT else None
         if run and run.group().count(b":") >= 2 and _ends_well(view, run.end()):
@@ -71,7 +72,6 @@ def _find_v6(view: View, out: list[Candidate]) -> None:
             if length > 0 and _plausible_v6(view, start, start + length):
                 suffix = _V6_SUFFIX.match(data, start + length)
                 out.append(Candidate(start, 27, suffix.end() if suffix else start + length, "IP_ADDRESS"))
-        at = data.find(b":", at + 1)
 
 
 def _v6_start(data: bytes, colon: int) -> int:
@@ -83,13 +83,12 @@ def _ends_well(view: View, end: int) -> bool:
     return view.cls[end : end + 1] not in {b"a", b"_", b"0", b":", b"."}
 
 
-def _find_mac(view: View, out: list[Candidate]) -> None:
-    for heads, width, pattern in ((_MAC_HEAD, 2, _MAC), (_MAC_DOT_HEAD, 4, _MAC_DOTTED)):
-        for head in heads.finditer(view.cls):
-            start = head.start() - width
-            match = pattern.match(view.data, start) if start >= 0 else None
-            if match and _mac_alone(view, start) and match.group().strip(b"0:-."):
-                out.append(Candidate(start, 26, match.end(), "MAC_ADDRESS"))
+def _find_mac(view: View, out: list[Candidate], heads: re.Pattern[bytes], width: int, pattern: re.Pattern[bytes]) -> None:
+    for head in heads.finditer(view.cls):
+        start = head.start() - width
+        match = pattern.match(view.data, start) if start >= 0 else None
+        if match and _mac_alone(view, start) and match.group().strip(b"0:-."):
+            out.append(Candidate(start, 26, match.end(), "MAC_ADDRESS"))
 
 
 def _mac_alone(view: View, start: int) -> bool:
@@ -101,6 +100,10 @@ def find_network(view: View, out: list[Candidate]) -> None:
     """Adds IPv4 and IPv6 addresses, with their prefix length where one follows, and MAC addresses."""
     if b"." in view.data:
         _find_v4(view, out)
-    if b"::" in view.data or view.data.count(b":") >= 2:
+    colons = view.data.count(b":")
+    if colons >= 2:
         _find_v6(view, out)
-    _find_mac(view, out)
+    if colons >= 5 or view.data.count(b"-") >= 5:
+        _find_mac(view, out, _MAC_HEAD, 2, _MAC)
+    if view.data.count(b".") >= 2:
+        _find_mac(view, out, _MAC_DOT_HEAD, 4, _MAC_DOTTED)

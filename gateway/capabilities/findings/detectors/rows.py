@@ -17,4 +17,6 @@ def row(category: str, pattern: bytes, check: Check | None = None, *, cued: bool
     """A row of a category whose name begins with its country, between the guards."""
     country = category[:2] if category[2:3] == "_" else ""
     country = {"UK": "GB"}.get(country, country)
-    return Recogniser(category=category, pattern=LEFT + pattern + RIGHT, check=check, cued=cued, rank=rank, cues=cues, country=country)
+    grouped = b" " in pattern and category != "CREDIT_CARD"
+    left, right = (LEFT + rb"(?<!\d )", RIGHT + rb"(?! \d)") if grouped else (LEFT, RIGHT)
+    return Recogniser(category=category, pattern=left + pattern + right, check=check, cued=cued, rank=rank, cues=cues, country=country)

@@ -57,10 +57,7 @@ def real_secret(value: bytes) -> bool:
     return len(set(value[:64].lower())) >= 6
 
 
-def _add(view: View, out: list[Candidate], start: int, end: int, tail: Tail | None) -> None:
-    if tail is not None:
-        match = tail.body.match(view.data, end)
-        end = match.end() if match else end
+def _add(out: list[Candidate], start: int, end: int, tail: Tail | None) -> None:
     out.append(Candidate(start, 1, end, "SECRET", True, tail))
 
 
@@ -68,7 +65,7 @@ def _prefixed(view: View, start: int, out: list[Candidate]) -> bool:
     for prefix in PREFIXES.get(view.data[start : start + 2], ()):
         match = prefix.pattern.match(view.data, start)
         if match and real_secret(view.data[start + len(prefix.text) : match.end()]) and _has_both(match.group()):
-            _add(view, out, start, match.end(), prefix.tail)
+            _add(out, start, match.end(), prefix.tail)
             return True
     return False
 
@@ -96,17 +93,17 @@ def _shaped(view: View, start: int, end: int, out: list[Candidate]) -> None:
     data = view.data
     first = data[start : start + 2]
     if first in {b"ey", b"ew"} and (_JWT.match(data, start) or _JWE.match(data, start)):
-        _add(view, out, start, end, DOTTED)
+        _add(out, start, end, DOTTED)
     elif first[:1] in {b"M", b"N", b"O"} and (match := _DISCORD.match(data, start)):
-        _add(view, out, start, match.end(), None)
+        _add(out, start, match.end(), None)
     elif first == b"pa" and (match := _AIRTABLE.match(data, start)):
-        _add(view, out, start, match.end(), ALNUM)
+        _add(out, start, match.end(), ALNUM)
     if first == b"AA" and data[start - 1 : start] == b":":
         head = data[max(0, start - 11) : start - 1]
         at = start - 1 - (len(head) - len(head.rstrip(b"0123456789")))
         match = _TELEGRAM.match(data, at)
         if match:
-            _add(view, out, at, match.end(), None)
+            _add(out, at, match.end(), None)
 
 
 def find_long_runs(view: View, out: list[Candidate]) -> None:
@@ -133,10 +130,7 @@ def find_private_keys(view: View, out: list[Candidate]) -> None:
     while at >= 0:
         match = _PEM.match(view.data, at)
         if match:
-            body = _PEM_TAIL.body.match(view.data, match.end())
-            end = body.end() if body else match.end()
-            close = _PEM_TAIL.close.match(view.data, end) if _PEM_TAIL.close else None
-            out.append(Candidate(at, 0, close.end() if close else end, "SECRET", True, None if close else _PEM_TAIL))
+            out.append(Candidate(at, 0, match.end(), "SECRET", True, _PEM_TAIL))
         elif not view.final and _PEM_PARTIAL.match(view.data, at):
             out.append(Candidate(at, 0, at + 11, "SECRET", sure=False))
         at = view.data.find(b"-----BEGIN ", at + 11)
@@ -163,7 +157,7 @@ def find_webhooks(view: View, out: list[Candidate]) -> None:
         while at >= 0:
             match = pattern.match(view.data, at)
             if match:
-                _add(view, out, at, match.end(), _URL_TAIL)
+                _add(out, at, match.end(), _URL_TAIL)
             at = view.data.find(needle, at + len(needle))
 
 
@@ -173,7 +167,7 @@ def find_azure_secrets(view: View, out: list[Candidate]) -> None:
     while at >= 0:
         start = at - 4
         if start >= 0 and not view.data[start - 1 : start].isalnum() and (match := _AZURE.match(view.data, start)):
-            _add(view, out, start, match.end(), None)
+            _add(out, start, match.end(), None)
         at = view.data.find(b"Q~", at + 2)
 
 
