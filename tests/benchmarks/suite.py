@@ -108,7 +108,8 @@ def bench(scene: Scene, *, quick: bool, only: str | None) -> Json:
         if only is None:
             before = rss_mb(governed.pid)
             runner.grow()
-            extra["rss_growth_mb"] = round(rss_mb(governed.pid) - before, 1)
+            after = rss_mb(governed.pid)
+            extra["rss_growth_mb"] = round(after - before, 1)
         extra["checks"] = check(scene.stage, runner.calls[governed.name], scene.collector)
     return {**results, **extra}
 
@@ -124,7 +125,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.py", description="The price of governance against a bare pass-through.")
     parser.add_argument("--quick", action="store_true", help="one short round of each, for a first look")
     parser.add_argument("--only", choices=[*WORKLOADS, TURN30], help="one workload")
-    parser.add_argument("--profile", choices=list(WORKLOADS), help="print the functions that take the most time under a workload, instead")
+    parser.add_argument("--profile", choices=[*WORKLOADS, TURN30], help="print the functions that take the most time under a workload, instead")
     parser.add_argument("--mode", choices=MODES, help="with --profile: one way of profiling, not both")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder, ExitStack() as stack:
