@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from gateway.capabilities.redaction.leaves import Leaf, Link, Rebuilt, Walk, path, rebuild
+from gateway.capabilities.redaction.leaves import Leaf, Link, Walk, path
 from gateway.capabilities.redaction.places import answer_place, merged
+from gateway.capabilities.redaction.rebuilding import Rebuilt, rebuild
 from gateway.capabilities.redaction.shapes import ANSWER, JSON_ANSWER
 from gateway.capabilities.redaction.views import View
 from gateway.domain import Destination, Json, Obligations

@@ -24,6 +24,8 @@ _HEX = re.compile("[0-9a-fA-F]{0,4}")
 _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = frozenset({"true", "false", "null"})
 _OPEN, _CLOSE, _SPACE = "{[", "}]", " \t\r\n"
+_PUNCTUATION = frozenset("{[}],:")
+_NUMBER_STARTS = frozenset("-+.0123456789")
 _OUTSIDE, _INSIDE, _IN_NUMBER, _IN_LITERAL, _PLAIN = range(5)
 _LONG_NUMBER = 7
 _UNIT_DIGITS = 4
@@ -103,16 +105,23 @@ class JsonPieces:
             return self._fail(text, position)
         elif char == '"':
             self._begin_string()
-        elif char in _OPEN or char in _CLOSE or char in ",:":
+        elif char in _PUNCTUATION:
             if not self._punctuation(char):
                 return self._fail(text, position)
-        elif _NUMBER.match(char) or _LITERAL.match(char):
-            self._started = True
-            self._state = _IN_NUMBER if _NUMBER.match(char) and char != "e" else _IN_LITERAL
-            return position
+        else:
+            return self._begin_token(text, position)
+        return position + 1
+
+    def _begin_token(self, text: str, position: int) -> int:
+        """A number or a literal, if it can be one; the character is looked at again as a part of it."""
+        if text[position] in _NUMBER_STARTS:
+            self._state = _IN_NUMBER
+        elif _LITERAL.match(text, position):
+            self._state = _IN_LITERAL
         else:
             return self._fail(text, position)
-        return position + 1
+        self._started = True
+        return position
 
     def _punctuation(self, char: str) -> bool:
         if char in _OPEN:

@@ -1,28 +1,34 @@
-"""Walks a JSON value, finds what is in its leaves, and rebuilds it as one destination may see it.
-
-Only leaves that hold something become objects; a value without findings costs the scans alone. Rebuilding copies the containers on the way to a changed
-leaf and shares everything else.
-"""
+"""Walks a JSON value and finds what is in its leaves. Only leaves that hold something become objects; a value without findings costs the scans alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
+
+import orjson
 
 from gateway.capabilities.redaction.json_pieces import JsonPieces
 from gateway.capabilities.redaction.pieces import END, Kind, Piece, pieces_of
 from gateway.capabilities.redaction.placeholders import may_restore
 from gateway.capabilities.redaction.scanning import Clean, Scan, WholeSegments
-from gateway.capabilities.redaction.shapes import CONSTANTS, MEDIA_KINDS, MEDIA_PARTS, PART, PLAIN_KEYS, TEXT_PARTS, Role, Shape
-from gateway.capabilities.redaction.views import Renderer, View
+from gateway.capabilities.redaction.shapes import CONSTANTS, MEDIA_KINDS, MEDIA_PARTS, MESSAGE, PART, PLAIN_KEYS, REQUEST, TEXT_PARTS, Fields, Role, Shape
 from gateway.domain import Finding
 
 Link: TypeAlias = tuple["Link", str | int] | None
 """Where a value stands: the place of its container, and its key or index there. ``None`` is the root."""
 
+_Visit: TypeAlias = tuple[Any, Link, Shape, str | None]
+"""A value, its place, its shape, and the key that is its cue."""
+
+_MESSAGES: Link = (None, "messages")
+_RESENT = ("tools", "functions", "response_format")
+_BARE = frozenset({bool, type(None)})
+_FREE = frozenset({Role.FREE, Role.NUMBER})
+_PROSE = frozenset({Role.TEXT, Role.CONTENT})
 _LONG_NUMBER = 1_000_000
-_NO_CUE = frozenset({"content", "text", "description"})
+_NOTHING: Fields = {}
+FREE_SHAPES: Fields = {"arguments": Role.JSON, "content": Role.TEXT, "text": Role.TEXT, "description": Role.TEXT}
+"""Keys that mean the same wherever they stand."""
 
 
 class Leaf(NamedTuple):
@@ -79,46 +85,76 @@ class Walk:
 
     def over(self, root: Any, shape: Shape) -> None:
         """Walk ``root``. Iterative, so depth is no limit."""
-        stack: list[tuple[Any, Link, Shape, str | None]] = [(root, None, shape, None)]
+        self._walk([(root, None, shape, None)])
+
+    def over_request(self, body: dict[str, Any]) -> None:
+        """Walk a chat request. What is sent again with every turn and was found clean before is not walked again."""
+        stack: list[_Visit] = []
+        rest = dict(body)
+        for name in _RESENT:
+            if rest.get(name):
+                self._again(name, (rest.pop(name), (None, name), REQUEST[name], name))
+        messages = rest.get("messages")
+        if type(messages) is list:
+            del rest["messages"]
+            for index, message in enumerate(messages):
+                visit = (message, (_MESSAGES, index), MESSAGE, "messages")
+                if type(message) is dict and "tool_calls" in message:
+                    self._again("message", visit)
+                else:
+                    stack.append(visit)
+        stack.append((rest, None, REQUEST, None))
+        self._walk(stack)
+
+    def _again(self, kind: str, visit: _Visit) -> None:
+        """Walk a part of a request unless it was clean before."""
+        try:
+            encoded = orjson.dumps(visit[0])
+        except TypeError:  # nothing that came over the wire
+            self._walk([visit])
+            return
+        if self._clean.texts.knows(encoded, kind):
+            return
+        before = len(self.leaves) + len(self.media)
+        self._walk([visit])
+        if len(self.leaves) + len(self.media) == before:
+            self._clean.texts.add(encoded, kind)
+
+    def _walk(self, stack: list[_Visit]) -> None:
         while stack:
             node, link, shape, cue = stack.pop()
             kind = type(node)
+            if shape is Role.LOGPROBS:
+                continue
             if kind is dict:
                 self._dict(node, link, shape, stack)
             elif kind is list:
                 self._list(node, link, shape, cue, stack)
             elif kind is str:
                 self._string(node, link, shape, cue)
-            elif shape is not Role.SKIP and kind is not bool and node is not None and abs(node) >= _LONG_NUMBER:
+            elif shape is not Role.NUMBER and kind not in _BARE and abs(node) >= _LONG_NUMBER:
                 self._number(node, link, cue)
 
-    def _dict(self, node: dict[str, Any], link: Link, shape: Shape, stack: list[tuple[Any, Link, Shape, str | None]]) -> None:
-        if shape is Role.SKIP:
-            return
+    def _dict(self, node: dict[str, Any], link: Link, shape: Shape, stack: list[_Visit]) -> None:
         if shape is Role.CONTENT or shape is PART:
             shape = PART
             self._part(node, link)
-        known = None if isinstance(shape, Role) else shape
+        known = _NOTHING if isinstance(shape, Role) else shape
+        unknown = Role.NUMBER if shape is Role.NUMBER else Role.FREE
         for key, value in node.items():
-            inner = None if known is None else known.get(key)
-            if inner is None:
-                inner = Role.JSON if key == "arguments" else Role.TEXT if key in _NO_CUE else Role.FREE
-                if key not in PLAIN_KEYS:
-                    self._key(key, (link, key))
-            if inner is Role.CONSTANT and type(value) is str and value in CONSTANTS:
-                continue
+            inner = known.get(key) or FREE_SHAPES.get(key, unknown)
+            if key not in PLAIN_KEYS and key not in known:
+                self._key(key, (link, key))
             if type(value) is str:
                 self._string(value, (link, key), inner, key)
-            elif value is not None and value is not True and value is not False:
+            elif type(value) not in _BARE:
                 stack.append((value, (link, key), inner, key))
 
-    def _list(self, node: list[Any], link: Link, shape: Shape, cue: str | None, stack: list[tuple[Any, Link, Shape, str | None]]) -> None:
+    def _list(self, node: list[Any], link: Link, shape: Shape, cue: str | None, stack: list[_Visit]) -> None:
         if shape is Role.CONTENT or shape is PART:
             shape = PART
             if any(type(item) is int for item in node):
                 self.media.append(Media(link, "tokens", payload=False))
-        elif shape is Role.SKIP:
-            return
         elif shape is Role.FREE and _is_root_parameter(link) and node and all(type(item) is int for item in node):
             self.media.append(Media(link, "tokens", payload=False))
         stack.extend((item, (link, index), shape, cue) for index, item in enumerate(node))
@@ -133,20 +169,23 @@ class Walk:
 
     def _string(self, text: str, link: Link, shape: Shape, cue: str | None) -> None:
         role = shape if isinstance(shape, Role) else shape.get("", Role.TEXT if shape is PART else Role.FREE)
-        if role is Role.FREE:
-            self.text(text, link, self._scan(text, key=cue))
+        if role in _FREE:
+            self._text(text, link, self._scan(text, key=cue))
+        elif role in _PROSE:
+            self._text(text, link, self._scan(text))
         elif role is Role.CONSTANT:
-            self.text(text, link, self._word(text))
-        elif role is Role.TEXT or role is Role.CONTENT:
-            self.text(text, link, self._scan(text))
+            self._text(text, link, () if text in CONSTANTS else self._word(text))
         elif role is Role.JSON:
             self._json(text, link)
         elif role is Role.IDENTIFIER:
             findings = self._word(text)
-            if findings or self._keep or (self._answer and may_restore(text)):
+            if self._keeps(text, findings):
                 self.leaves.append(Leaf(link, Role.IDENTIFIER, text, [], findings))
         elif role in MEDIA_KINDS:
             self._media(text, link, role)
+
+    def _keeps(self, text: str, findings: tuple[Finding, ...]) -> bool:
+        return bool(findings) or self._keep or (self._answer and may_restore(text))
 
     def _word(self, word: str) -> tuple[Finding, ...]:
         """Findings of a key, an id, a name: short, and mostly the same from request to request."""
@@ -159,30 +198,30 @@ class Walk:
 
     def _media(self, text: str, link: Link, role: Role) -> None:
         if role is Role.IMAGE and not text.startswith("data:"):
-            self.text(text, link, self._scan(text))
+            self._text(text, link, self._scan(text))
         else:
             self.media.append(Media(link, MEDIA_KINDS[role], payload=True))
 
-    def text(self, text: str, link: Link, findings: tuple[Finding, ...]) -> None:
-        """Keep a text if there is anything in it."""
-        if findings or self._keep or (self._answer and may_restore(text)):
+    def _text(self, text: str, link: Link, findings: tuple[Finding, ...]) -> None:
+        if self._keeps(text, findings):
             self.leaves.append(Leaf(link, Role.TEXT, text, pieces_of(text, findings)))
 
     def _json(self, text: str, link: Link) -> None:
-        if not self._answer and text in self._clean.texts:
+        encoded = b"" if self._answer else text.encode("utf-8", "surrogatepass")
+        if encoded and self._clean.texts.knows(encoded, "json"):
             return
         stream = JsonPieces(partial(WholeSegments, self._scan), self._scan)
         pieces = stream.push(text) + stream.finish()
         if self._answer or any(piece.kind in {Kind.FOUND, Kind.NUMBER} for piece in pieces):
             self.leaves.append(Leaf(link, Role.JSON, text, pieces))
-        else:
-            self._clean.texts.add(text)
+        elif encoded:
+            self._clean.texts.add(encoded, "json")
 
     def _number(self, number: float, link: Link, cue: str | None) -> None:
         text = str(number)
         findings = self._scan(text, key=cue)
         if findings:
-            self.leaves.append(Leaf(link, Role.SKIP, text, [Piece(Kind.FOUND, text, findings[0].category), END]))
+            self.leaves.append(Leaf(link, Role.NUMBER, text, [Piece(Kind.FOUND, text, findings[0].category), END]))
 
     def _key(self, key: str, link: Link) -> None:
         findings = self._word(key)
@@ -192,89 +231,3 @@ class Walk:
 
 def _is_root_parameter(link: Link) -> bool:
     return link is not None and link[0] is None
-
-
-class Rebuilt(NamedTuple):
-    """A value as a destination sees it, and the leaves that differ from the original."""
-
-    value: Any
-    touched: list[Leaf]
-
-
-def rebuild(root: Any, leaves: Iterable[Leaf], view: View, media: Iterable[Link] = (), *, respell: bool = False) -> Rebuilt:
-    """``root`` as ``view`` may see it: the very same object if nothing differs, else a copy that shares what is untouched.
-
-    ``media`` are the places of payloads to be left out. ``respell``: JSON texts have the escapes that a stream gives them, even if nothing else differs.
-    """
-    copies = Copies(root)
-    touched: list[Leaf] = []
-    renamed: list[tuple[Leaf, str]] = []
-    for leaf in leaves:
-        text, differs = _rendered(leaf, view)
-        if differs:
-            touched.append(leaf)
-        elif not respell or text == leaf.text:
-            continue
-        if leaf.is_key:
-            renamed.append((leaf, text))
-        else:
-            copies.set(leaf.link, text)
-    for link in media:
-        copies.set(link, "<UNSCANNED>")
-    renamed.sort(key=lambda item: -len(path(item[0].link)))  # deepest first: places are named by the original keys
-    for leaf, text in renamed:
-        copies.rename(leaf.link, text)
-    return Rebuilt(copies.root, touched)
-
-
-def _rendered(leaf: Leaf, view: View) -> tuple[str, bool]:
-    """A leaf as ``view`` may see it, and whether that says something else than the original."""
-    if leaf.role is Role.IDENTIFIER:
-        text = view.identifier(leaf.text, leaf.findings)
-        return text, text != leaf.text
-    renderer = Renderer(view, json=leaf.role is Role.JSON)
-    return renderer.render(leaf.pieces), renderer.touched
-
-
-class Copies:
-    """Copies of the containers on the way to what was changed."""
-
-    def __init__(self, root: Any) -> None:
-        self.root = root
-        self._copies: dict[Link, Any] = {}
-
-    def set(self, link: Link, value: Any) -> None:
-        """Put ``value`` at ``link``."""
-        if link is None:
-            self.root = value
-        else:
-            self.own(link[0])[link[1]] = value
-
-    def rename(self, link: Link, new: str) -> None:
-        """Give a key another name in its place; two keys that become the same are told apart."""
-        if link is None:
-            return
-        owner, old = self.own(link[0]), link[1]
-        number = 1
-        name = new
-        while name in owner:
-            number += 1
-            name = f"{new}_{number}"
-        items = [(name if key == old else key, value) for key, value in owner.items()]
-        owner.clear()
-        owner.update(items)
-
-    def own(self, link: Link) -> Any:
-        """The container at ``link``, copied if that has not been done yet."""
-        missing: list[tuple[Link, str | int]] = []
-        while link is not None and link not in self._copies:
-            missing.append(link)
-            link = link[0]
-        copy = self._copies.get(link)
-        if copy is None:
-            copy = self.root = self._copies[None] = self.root.copy()
-        for place in reversed(missing):
-            step = place[1]
-            copy[step] = self._copies[place] = copy[step].copy()
-            copy = copy[step]
-        return copy

@@ -29,7 +29,7 @@ _TOKEN_OR_ALIAS = re.compile(f"{_TOKEN.pattern}|{ALIAS_PREFIX}[{ALPHABET}]{{{_LE
 
 def letters_in(text: str) -> list[str]:
     """The letters of everything in ``text`` that looks like a placeholder or an alias."""
-    return _LETTERS_IN_TEXT.findall(text) if "_" in text else []
+    return _LETTERS_IN_TEXT.findall(text)
 
 
 def may_restore(text: str) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
-from gateway.capabilities.redaction.leaves import Leaf, Walk, rebuild
+from gateway.capabilities.redaction.leaves import Leaf, Walk
 from gateway.capabilities.redaction.placeholders import Vault, letters_in
 from gateway.capabilities.redaction.places import request_counts, unscanned
+from gateway.capabilities.redaction.rebuilding import rebuild
 from gateway.capabilities.redaction.scanning import Clean, StreamingScanner, TextScanner
-from gateway.capabilities.redaction.shapes import REQUEST, Role
+from gateway.capabilities.redaction.shapes import Role
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.redaction.stream_fields import StreamContext
 from gateway.capabilities.redaction.views import View
@@ -38,7 +38,7 @@ class Inspection:
 
     def __init__(self, tenant: Tenant, body: Json) -> None:
         walk = Walk(tenant.memo.scan, tenant.clean)
-        walk.over(body, REQUEST)
+        walk.over_request(body)
         self._tenant = tenant
         self._body = body
         self._leaves = walk.leaves
@@ -128,23 +128,15 @@ class Inspection:
     def _letters(self) -> frozenset[str]:
         """The letters of every placeholder that the raw request holds literally, decoded JSON texts included."""
         found: set[str] = set()
-        for text in _texts(self._body):
-            found.update(letters_in(text))
-        for leaf in self._leaves:
-            for piece in leaf.pieces:
-                found.update(letters_in(piece.text))
+        stack: list[Any] = [self._body, [piece.text for leaf in self._leaves for piece in leaf.pieces]]
+        while stack:
+            node = stack.pop()
+            if type(node) is str:
+                if "_" in node:
+                    found.update(letters_in(node))
+            elif type(node) is dict:
+                stack += node
+                stack += node.values()
+            elif type(node) is list:
+                stack += node
         return frozenset(found)
-
-
-def _texts(root: Any) -> Iterator[str]:
-    """Every string of a JSON value, keys included."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, str):
-            yield node
-        elif isinstance(node, dict):
-            stack += node
-            stack += node.values()
-        elif isinstance(node, list):
-            stack += node

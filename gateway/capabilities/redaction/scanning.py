@@ -107,17 +107,18 @@ class CleanTexts:
         self._key = os.urandom(16)
         self._seen: dict[bytes, None] = {}
 
-    def __contains__(self, text: str) -> bool:
-        return self._digest(text) in self._seen
+    def knows(self, encoded: bytes, kind: str) -> bool:
+        """Whether nothing was found in this text as one of its ``kind``."""
+        return self._digest(encoded, kind) in self._seen
 
-    def add(self, text: str) -> None:
-        """Remember ``text``; the oldest makes room."""
+    def add(self, encoded: bytes, kind: str) -> None:
+        """Remember a text; the oldest makes room."""
         if len(self._seen) >= self._entries:
             del self._seen[next(iter(self._seen))]
-        self._seen[self._digest(text)] = None
+        self._seen[self._digest(encoded, kind)] = None
 
-    def _digest(self, text: str) -> bytes:
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+    def _digest(self, encoded: bytes, kind: str) -> bytes:
+        return hashlib.blake2b(encoded, key=self._key, person=kind.encode()[:16], digest_size=16).digest()
 
 
 class CleanWords:

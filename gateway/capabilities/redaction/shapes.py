@@ -29,8 +29,10 @@ class Role(IntEnum):
     AUDIO = 7
     FILE = 8
     """Media that nobody can scan: a data URL or base64."""
-    SKIP = 9
-    """Numbers of the protocol, and log probabilities, which go when the text is touched."""
+    NUMBER = 9
+    """Numbers of the protocol, which are no findings however long; anything else there is free-form."""
+    LOGPROBS = 10
+    """Log probabilities, which spell the text and go when it is touched."""
 
 
 Fields: TypeAlias = Mapping[str, Any]
@@ -41,7 +43,7 @@ MEDIA_KINDS = {Role.IMAGE: "image", Role.AUDIO: "audio", Role.FILE: "file"}
 
 FUNCTION_CALL: Fields = {"name": Role.IDENTIFIER, "arguments": Role.JSON}
 TOOL_CALL: Fields = {
-    "index": Role.SKIP,
+    "index": Role.NUMBER,
     "id": Role.IDENTIFIER,
     "type": Role.CONSTANT,
     "function": FUNCTION_CALL,
@@ -68,7 +70,7 @@ MESSAGE: Fields = {
     "tool_calls": TOOL_CALL,
     "function_call": FUNCTION_CALL,
     "refusal": Role.TEXT,
-    "audio": {"id": Role.IDENTIFIER, "data": Role.AUDIO, "transcript": Role.TEXT, "expires_at": Role.SKIP},
+    "audio": {"id": Role.IDENTIFIER, "data": Role.AUDIO, "transcript": Role.TEXT, "expires_at": Role.NUMBER},
 }
 _NAMED: Fields = {"name": Role.IDENTIFIER}
 _TOOL: Fields = {"type": Role.CONSTANT, "function": _NAMED, "custom": _NAMED}
@@ -116,15 +118,15 @@ JSON_ANSWER_MESSAGE: Fields = {**MESSAGE, "content": Role.JSON}
 
 def answer_shape(message: Fields) -> Fields:
     """The shape of a complete chat completion, or of the frame of a chunk."""
-    choice = {"index": Role.SKIP, "finish_reason": Role.CONSTANT, "logprobs": Role.SKIP, "message": message}
+    choice = {"index": Role.NUMBER, "finish_reason": Role.CONSTANT, "logprobs": Role.LOGPROBS, "message": message}
     return {
         "id": Role.IDENTIFIER,
         "object": Role.CONSTANT,
-        "created": Role.SKIP,
+        "created": Role.NUMBER,
         "model": Role.CONSTANT,
         "system_fingerprint": Role.IDENTIFIER,
         "service_tier": Role.CONSTANT,
-        "usage": Role.SKIP,
+        "usage": Role.NUMBER,
         "choices": choice,
     }
 

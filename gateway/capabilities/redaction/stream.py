@@ -33,7 +33,7 @@ class ChatStream:
             value = chunk[key]
             if key == "choices" and isinstance(value, list):
                 self._push_choices(value)
-            elif value is not None and ANSWER.get(key) is not Role.SKIP and not (type(value) is str and value in frame):
+            elif not ((value is None and key in ANSWER) or (type(value) is str and value in frame) or (key == "created" and type(value) is int)):
                 self._frame(chunk, key, value)
         return chunk
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.capabilities.redaction.shapes import Role
+from typing import Any
+
+from gateway.capabilities.redaction.shapes import TOOL_CALL, Role
 from gateway.capabilities.redaction.stream_fields import Field, StreamContext
 from gateway.domain import Json
 
@@ -32,8 +34,14 @@ class CallStream:
             if key in {"function", "custom"} and isinstance(value, dict):
                 self.holder = key
                 self.push_body(value)
-            elif key not in {"id", "index"} and value is not None:
-                entry[key] = self._context.whole(value, Role.CONSTANT if key == "type" else Role.FREE, self._where)
+            elif not ((key == "id" and type(value) is str) or (key == "index" and type(value) is int)):
+                self._frame(entry, key, value)
+
+    def _frame(self, entry: Json, key: str, value: Any) -> None:
+        if key not in TOOL_CALL and self._context.whole(key, Role.FREE, self._where) != key:
+            del entry[key]
+        else:
+            entry[key] = self._context.whole(value, TOOL_CALL.get(key, Role.FREE), self._where)
 
     def push_body(self, body: Json) -> None:
         """Redact the name and the arguments of one chunk in place. A name that is not whole yet is left out until it is."""
@@ -44,8 +52,8 @@ class CallStream:
                 self._name += value
             elif key == text_key and type(value) is str:
                 body[key] = self._arguments().push(value)
-            elif value is not None:
-                body[key] = self._context.whole(value, Role.FREE, self._where)
+            else:
+                self._frame(body, key, value)
         name = self._settled_name() if body.get(text_key) or self._is_known_name() else ""
         if name:
             body["name"] = name

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.capabilities.redaction.places import message_place
-from gateway.capabilities.redaction.shapes import ANSWER, CONSTANTS, MESSAGE, Role
+from gateway.capabilities.redaction.shapes import ANSWER, MESSAGE, Role
 from gateway.capabilities.redaction.stream_calls import CallStream
 from gateway.capabilities.redaction.stream_fields import Field, NestedField, StreamContext
 from gateway.capabilities.redaction.transcript import entry
 from gateway.domain import Json
 
 _FRAME = ANSWER["choices"]
+_PARTS = frozenset({"delta", "logprobs"})
+_WHOLE = frozenset({"role", "id", "name"})
 
 
 class ChoiceStream:
@@ -36,15 +38,13 @@ class ChoiceStream:
     def push(self, choice: Json) -> None:
         """Redact one chunk's part in place. With the finish, all that was held is added to its delta; nothing follows a finish."""
         if self.finish_reason is not None:
-            choice.update(delta={}, finish_reason=None, logprobs=None)
+            choice.clear()
+            choice.update(index=self._index, delta={}, finish_reason=None)
             return
-        delta = choice.get("delta")
-        if isinstance(delta, dict):
-            self._delta(delta)
-        else:
-            delta = choice["delta"] = {}
-        for key in choice.keys() - {"delta", "index", "logprobs"}:
-            self._frame(choice, key)
+        delta = choice["delta"] = self._delta(choice.get("delta"))
+        for key, value in list(choice.items()):
+            if key not in _PARTS and not (key == "index" and type(value) is int):
+                self._frame(choice, key, value)
         if choice.get("finish_reason") is not None:
             self.finish_reason = choice["finish_reason"]
             self._finish(delta)
@@ -68,38 +68,40 @@ class ChoiceStream:
         texts = {key: one.kept for key, one in self._fields.items()}
         return entry(self._index, texts.get("content"), texts.get("refusal"), [call.kept for call in self._all_calls()], self.finish_reason)
 
-    def _frame(self, choice: Json, key: str) -> None:
-        value = choice[key]
-        if value is None or (type(value) is str and value in CONSTANTS):
-            return
+    def _frame(self, choice: Json, key: str, value: Any) -> None:
         where = message_place(self._index, None)
         if key not in _FRAME and self._context.whole(key, Role.FREE, where) != key:
             del choice[key]
         else:
             choice[key] = self._context.whole(value, _FRAME.get(key, Role.FREE), where)
 
-    def _delta(self, delta: Json) -> None:
+    def _delta(self, delta: Any) -> Json:
+        if not isinstance(delta, dict):
+            return {}
         for key in list(delta):
             value = delta[key]
-            where = message_place(self._index, key)
-            if value is None or (key == "role" and type(value) is str and value in CONSTANTS):
-                continue
-            if key not in MESSAGE and self._context.whole(key, Role.FREE, where) != key:
-                del delta[key]
-            elif type(value) is str:
-                delta[key] = self._context.whole(value, MESSAGE[key], where) if key in {"role", "id", "name"} else self._field(key, where).push(value)
-            elif key == "tool_calls" and isinstance(value, list):
-                self._tool_calls(value, where)
-            elif key == "function_call" and isinstance(value, dict):
-                self._legacy_call(where).push_body(value)
-            else:
-                delta[key] = self._nested_field(key, where).push(value)
+            one = self._fields.get(key)
+            if one is not None and type(value) is str:
+                delta[key] = one.push(value)
+            elif not (value is None and key in MESSAGE):
+                self._other(delta, key, value, message_place(self._index, key))
+        return delta
+
+    def _other(self, delta: Json, key: str, value: Any, where: str) -> None:
+        """A part of a delta that is not the next piece of a known text."""
+        if key not in MESSAGE and self._context.whole(key, Role.FREE, where) != key:
+            del delta[key]
+        elif type(value) is str:
+            delta[key] = self._context.whole(value, MESSAGE[key], where) if key in _WHOLE else self._field(key, where).push(value)
+        elif key == "tool_calls" and isinstance(value, list):
+            self._tool_calls(value, where)
+        elif key == "function_call" and isinstance(value, dict):
+            self._legacy_call(where).push_body(value)
+        elif value is not None:
+            delta[key] = self._nested_field(key, where).push(value)
 
     def _field(self, key: str, where: str) -> Field:
-        one = self._fields.get(key)
-        if one is None:
-            one = Field(self._context, where, json=self._json and key == "content", cue=None if key in MESSAGE else key)
-            self._fields[key] = one
+        one = self._fields[key] = Field(self._context, where, json=self._json and key == "content", cue=None if key in MESSAGE else key)
         return one
 
     def _nested_field(self, key: str, where: str) -> NestedField:
@@ -185,25 +187,23 @@ class _Logprobs:
         if arrived is None and not self._pending:
             return
         choice["logprobs"] = None
-        if not self.dropped and all(one.settled for one in fields) and not self._pending:
-            choice["logprobs"] = arrived
-            return
         self._take(arrived)
-        if self.dropped or any(one.touched for one in fields):
-            self._drop()
-        elif all(one.settled for one in fields):
+        settled = all(one.settled for one in fields)
+        if self.dropped or any(one.touched for one in fields) or (final and not settled):
+            self.dropped = True
+            self._pending = {}
+        elif settled:
             choice["logprobs"], self._pending = self._pending, {}
-        elif final:
-            self._drop()
 
     def _take(self, arrived: Any) -> None:
-        if isinstance(arrived, dict):
-            for key, entries in arrived.items():
-                if isinstance(entries, list):
-                    self._pending.setdefault(key, []).extend(entries)
-                elif entries is None:
-                    self._pending.setdefault(key, [])
-
-    def _drop(self) -> None:
-        self.dropped = True
-        self._pending = {}
+        if arrived is None:
+            return
+        if not isinstance(arrived, dict):
+            self.dropped = True
+            return
+        for key, entries in arrived.items():
+            held = self._pending.setdefault(key, [])
+            if isinstance(entries, list):
+                held.extend(entries)
+            elif entries is not None:
+                self.dropped = True

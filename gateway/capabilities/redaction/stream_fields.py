@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.capabilities.redaction.json_pieces import JsonPieces
-from gateway.capabilities.redaction.leaves import Copies, Walk, rebuild
+from gateway.capabilities.redaction.leaves import FREE_SHAPES, Leaf, Link, Walk
 from gateway.capabilities.redaction.pieces import Kind, LeafPieces, Piece, PieceStream
+from gateway.capabilities.redaction.rebuilding import Copies, rebuild
 from gateway.capabilities.redaction.scanning import Clean, StreamingScanner
-from gateway.capabilities.redaction.shapes import MESSAGE, Role, Shape
+from gateway.capabilities.redaction.shapes import CONSTANTS, MESSAGE, Role, Shape
 from gateway.capabilities.redaction.views import Renderer, View
 
 _FRAME_WORDS = 1_000
@@ -43,7 +44,7 @@ class StreamContext:
 
     def whole(self, value: Any, shape: Shape, where: str) -> Any:
         """A value that no other chunk continues, as the caller may see it."""
-        if type(value) is str and value in self.frame:
+        if type(value) is str and (value in self.frame or value in CONSTANTS):
             return value
         walk = Walk(self.scanner.scan, self.clean, answer=True)
         walk.over(value, shape)
@@ -122,6 +123,7 @@ class NestedField:
 
     def __init__(self, context: StreamContext, key: str, where: str) -> None:
         self._context = context
+        self._key = key
         self._shape = MESSAGE.get(key, Role.FREE)
         self._where = where
         self._fields: dict[Any, Field] = {}
@@ -137,20 +139,31 @@ class NestedField:
             step = leaf.link[1] if leaf.link else None
             if leaf.is_key:
                 return None
-            if leaf.role is Role.IDENTIFIER or leaf.role is Role.SKIP or step in _WHOLE_KEYS:
-                shown = context.whole(leaf.text, Role.IDENTIFIER, self._where)
-                if shown != leaf.text:
-                    copies.set(leaf.link, shown)
+            if leaf.role is Role.NUMBER:
+                context.note(leaf.pieces, self._where)
+                copies.set(leaf.link, Renderer(context.caller, json=False).render(leaf.pieces))
+            elif leaf.role is Role.IDENTIFIER or step in _WHOLE_KEYS:
+                copies.set(leaf.link, context.whole(leaf.text, Role.IDENTIFIER, self._where))
             else:
-                one = self._fields.get(leaf.link)
-                if one is None:
-                    one = self._fields[leaf.link] = Field(context, self._where, json=leaf.role is Role.JSON, cue=step if isinstance(step, str) else None)
-                copies.set(leaf.link, one.push(leaf.text))
+                copies.set(leaf.link, self._field(leaf).push(leaf.text))
         for item in walk.media:
             if item.payload and not context.allow_unscanned:
                 copies.set(item.link, "")
         self._last = copies.root
         return self._last
+
+    def _field(self, leaf: Leaf) -> Field:
+        one = self._fields.get(leaf.link)
+        if one is None:
+            one = self._fields[leaf.link] = Field(self._context, self._where, json=leaf.role is Role.JSON, cue=self._cue(leaf.link))
+        return one
+
+    def _cue(self, link: Link) -> str | None:
+        """The nearest key, as for a complete answer."""
+        while link is not None and isinstance(link[1], int):
+            link = link[0]
+        key = self._key if link is None else str(link[1])
+        return None if key in FREE_SHAPES else key
 
     def finish(self, delta: Any) -> Any:
         """``delta``, this field's value in the chunk of the finish, with what was held added.
