@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,7 +15,7 @@ from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
 from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, finding_facts
-from gateway.pipeline.intent import Denied, Intent, Refused
+from gateway.pipeline.intent import Denied, Ending, Intent, Refused
 from gateway.pipeline.open import open_record
 from gateway.pipeline.services import Services
 
@@ -24,46 +23,47 @@ log = get_logger()
 unavailable = RateLimitedLog("record.unavailable")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How an intent ended: what its record says and what the caller got."""
+def cut_off(services: Services, **seen: Any) -> Ending:
+    """The ending of an intent that was cancelled: its caller went away, or the gateway had to stop before the answer was complete.
 
-    state: State
-    reason: str | None = None
-    http_status: int = 200
-    answer: Any = None
-    """The answer redacted for the record."""
-    released: Any = None
-    """What the caller gets; only its digest is kept."""
-    redactions: dict[str, int] | None = None
-
-
-def caller_gone(**seen: Any) -> Ending:
-    """The ending of an intent whose caller went away before the answer was complete."""
-    return Ending(state=State.CANCELLED, reason="caller.gone", http_status=499, **seen)
+    The status is nginx's for a client that closed its connection: nobody receives it.
+    """
+    reason = "gateway.shutdown" if services.limits.draining else "caller.gone"
+    return Ending(state=State.CANCELLED, reason=reason, http_status=499, **seen)
 
 
 async def close(services: Services, intent: Intent, ending: Ending) -> None:
-    """Append the ``closed`` entry, wait until it is durable, and end the trace. A cancelled caller does not interrupt it.
+    """Append the ``closed`` entry, wait until it is durable, and end the trace.
+
+    A caller that goes away meanwhile does not change how the intent ended: whoever closes it again only waits.
 
     Raises:
         RecordUnavailable: The database does not take the record: then no answer may leave.
     """
     try:
-        await _append(services, intent, ending)
+        await _durable(services, intent, ending)
     except RecordUnavailable as error:
         unavailable.warning(str(error.__cause__ or error.record_reason))
         _end_trace(services, intent, Ending(state=State.FAILED, reason=error.record_reason, http_status=error.http_status))
         raise
     intent.step("close")
-    _end_trace(services, intent, ending)
+    _end_trace(services, intent, intent.ending or ending)
 
 
-async def _append(services: Services, intent: Intent, ending: Ending) -> None:
-    """Write the ``closed`` entry; both entries are durable when this returns."""
+async def _durable(services: Services, intent: Intent, ending: Ending) -> None:
+    """Write the ``closed`` entry, once; both entries are durable when this returns."""
     if intent.opened is None:
         open_record(services, intent, lazy=True)
-    closed = services.records.append(
+    if intent.closed is None:
+        intent.closed, intent.ending = _append(services, intent, ending), ending
+    await asyncio.shield(intent.closed)
+    # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
+    if intent.opened is not None and (failure := intent.opened.exception()) is not None:
+        raise failure
+
+
+def _append(services: Services, intent: Intent, ending: Ending) -> asyncio.Future[None]:
+    return services.records.append(
         Entry(
             tenant=intent.subject.tenant,
             intent_id=intent.id,
@@ -75,10 +75,6 @@ async def _append(services: Services, intent: Intent, ending: Ending) -> None:
             expires_ns=intent.expires_ns,
         )
     )
-    await asyncio.shield(closed)
-    # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
-    if intent.opened is not None and (failure := intent.opened.exception()) is not None:
-        raise failure
 
 
 def _capture_content(intent: Intent, ending: Ending) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.capabilities.redaction.request import Inspection
-from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, StreamMode, Subject
+from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, State, StreamMode, Subject
 from gateway.errors import GatewayError
 from gateway.infrastructure.telemetry.spans import AttributeValue
 from gateway.infrastructure.telemetry.tracing import Trace
@@ -42,6 +42,20 @@ class Plan:
     """``None`` where the caller did not ask for a stream."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an intent ended: what its record says and what the caller got."""
+
+    state: State
+    reason: str | None = None
+    http_status: int = 200
+    answer: Any = None
+    """The answer redacted for the record."""
+    released: Any = None
+    """What the caller gets; only its digest is kept."""
+    redactions: dict[str, int] | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Intent:
     """One intent on its way. Steps add to it; nothing but ``close`` ends it."""
@@ -58,6 +72,11 @@ class Intent:
     attempts: list[Attempt] = field(default_factory=list)
     answer_findings: tuple[FindingCount, ...] = ()
     opened: asyncio.Future[None] | None = None
+    """Done when the record's first entry is durable."""
+    closed: asyncio.Future[None] | None = None
+    """Done when its last entry is; there is one, whatever happens meanwhile."""
+    ending: Ending | None = None
+    """What the last entry says."""
     obligations: Obligations = field(default_factory=Obligations)
     expires_ns: int = 0
     chat_attributes: dict[str, AttributeValue] | None = None
@@ -69,9 +88,9 @@ class Intent:
     steps: list[tuple[str, int]] = field(default_factory=list)
     """Name and duration of each step in nanoseconds."""
 
-    def step(self, name: str, attributes: Mapping[str, AttributeValue] | None = None, *, error: str | None = None) -> None:
-        """Close the step that ends now: a span of the trace and a timing on the record."""
-        now = time.time_ns()
+    def step(self, name: str, attributes: Mapping[str, AttributeValue] | None = None, *, error: str | None = None, until_ns: int | None = None) -> None:
+        """Close the step that ends now, or at ``until_ns``: a span of the trace and a timing on the record."""
+        now = until_ns or time.time_ns()
         self.trace.add("gateway." + name, self.clock_ns, now, attributes, error)
         self.steps.append((name, now - self.clock_ns))
         self.clock_ns = now

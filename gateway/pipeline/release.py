@@ -7,8 +7,8 @@ from typing import Any
 from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.redaction.transcript import choices
 from gateway.domain import Json, Obligations, State
-from gateway.pipeline.close import Ending, close, denied, refuse
-from gateway.pipeline.intent import Allowed, Denied, Intent, Refused, Released, Screened
+from gateway.pipeline.close import close, denied, refuse
+from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened
 from gateway.pipeline.screen import screen
 from gateway.pipeline.services import Services
 

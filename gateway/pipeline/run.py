@@ -7,6 +7,7 @@ known or no place is free: then there is no intent yet.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from gateway.domain import StreamMode
 from gateway.errors import GatewayError
@@ -14,7 +15,7 @@ from gateway.infrastructure.telemetry.semconv import decision_attributes, findin
 from gateway.pipeline.admit import admit, leave
 from gateway.pipeline.assemble import assemble
 from gateway.pipeline.attempt import OpenAttempt
-from gateway.pipeline.close import caller_gone, close, crashed, denied, refuse
+from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.decide import decide
 from gateway.pipeline.identify import identify_key
 from gateway.pipeline.inspect import inspect
@@ -34,16 +35,18 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
         Overloaded: There is no room for another intent.
     """
     subject = identify_key(services, call.key)
+    identified_ns = time.time_ns()
     admit(services)
     intent = Intent(id=new_intent_id(call.received_ns), call=call, subject=subject, trace=services.tracer.begin(call.traceparent), clock_ns=call.received_ns)
-    intent.step("identify")
+    intent.step("identify", until_ns=identified_ns)
+    intent.step("admit")
     outcome: Released | ReleasedStream | Refused | None = None
     try:
         outcome = await _follow(services, intent)
     except GatewayError as error:
         outcome = await refuse(services, intent, error)
     except asyncio.CancelledError:
-        await close(services, intent, caller_gone())
+        await close(services, intent, cut_off(services))
         raise
     except Exception as error:  # noqa: BLE001 - the one place that records a crash
         outcome = await refuse(services, intent, crashed(intent, error))

@@ -18,8 +18,8 @@ from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.infrastructure.model_stream import ModelStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.attempt import OpenAttempt
-from gateway.pipeline.close import Ending, caller_gone, close, crashed, denied, refuse
-from gateway.pipeline.intent import Allowed, Denied, Intent, ReleasedStream
+from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
+from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream
 from gateway.pipeline.release import gateway_object, judge, note_logprobs
 from gateway.pipeline.screen import screen
 from gateway.pipeline.services import Services
@@ -69,7 +69,7 @@ class StreamRelay:
         except (asyncio.CancelledError, GeneratorExit):
             self._attempt.fail(asyncio.CancelledError())
             if self.handed_over:
-                await close(self._services, self._intent, caller_gone(**self._seen()))
+                await close(self._services, self._intent, cut_off(self._services, **self._seen()))
             raise
         except Exception as error:
             self._attempt.fail(error)
