@@ -116,16 +116,14 @@ class LedgerWriter:
         Raises:
             DatabaseError: Nothing was written, or it is not known whether it was: ask for the heads again before going on.
         """
-        try:
+        with contextlib.ExitStack() as undo, wrapped(self._database.path):
+            undo.callback(self.close)
             ledger = self._connected()
             driver = ledger.connection.connection.driver_connection
-            with wrapped(self._database.path):
-                driver.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # it is an open connection
-                yield ledger
-                driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection
-        except BaseException:
-            self.close()
-            raise
+            driver.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # it is an open connection
+            yield ledger
+            driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection
+            undo.pop_all()
 
     def _connected(self) -> LedgerTransaction:
         """The open connection, unless somebody has put another file in the place of the one it was opened on."""

@@ -91,7 +91,9 @@ def extend(drafts: Iterable[Draft], writer: str, links: dict[str, Link]) -> list
         )
         link = sha256(previous.hash + body).digest()
         links[entry.tenant] = Link(seq, link)
-        rows.append(EntryRow(entry.tenant, writer, seq, entry.intent_id, entry.kind, _text(state), _text(route), body, link, salt, content, expires))
+        rows.append(
+            EntryRow(entry.tenant, writer, seq, entry.intent_id, entry.kind, filter_value(state), filter_value(route), body, link, salt, content, expires)
+        )
     return rows
 
 
@@ -102,7 +104,8 @@ def _digests(salt: bytes, content: bytes | None, entry: Entry) -> dict[str, str]
     return found
 
 
-def _text(value: Any) -> str | None:
+def filter_value(value: Any) -> str | None:
+    """A fact as the column that repeats it for filters holds it."""
     return None if value is None else str(value)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.capabilities.records.chain import digest
+from gateway.capabilities.records.chain import digest, filter_value
 from gateway.capabilities.records.entries import CLOSED, OPENED
 from gateway.domain import Json
 from gateway.infrastructure.database_ledger import EntryRow
@@ -44,16 +44,11 @@ def check_row(row: EntryRow) -> Checked:
     body = parse_body(row.body)
     if body is None:
         return Checked(None, ["the body is not that of an entry"])
-    problems = [f"column {name} differs from the hashed body" for name in _REPEATED if body[name] != getattr(row, name)]
-    facts = body["facts"]
-    for name, kind in (("state", CLOSED), ("route", OPENED)):
-        said = facts.get(name) if row.kind == kind else None
-        if getattr(row, name) != (None if said is None else str(said)):
-            problems.append(f"column {name} differs from the hashed body")
+    said = {name: body[name] for name in _REPEATED}
+    said |= {name: filter_value(body["facts"].get(name)) if row.kind == kind else None for name, kind in (("state", CLOSED), ("route", OPENED))}
+    problems = [f"column {name} differs from the hashed body" for name, value in said.items() if value != getattr(row, name)]
     emptied = bool(body["digests"]) and row.salt is None and row.content is None
-    if not emptied:
-        problems.extend(_content_problems(row, body["digests"]))
-    return Checked(body, problems, emptied=emptied)
+    return Checked(body, problems if emptied else problems + _content_problems(row, body["digests"]), emptied=emptied)
 
 
 def parse_body(raw: bytes) -> Json | None:
