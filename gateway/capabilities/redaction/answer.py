@@ -9,6 +9,7 @@ from gateway.capabilities.redaction.leaves import Leaf, Link, Walk, path
 from gateway.capabilities.redaction.places import answer_place, merged
 from gateway.capabilities.redaction.rebuilding import Rebuilt, rebuild
 from gateway.capabilities.redaction.shapes import ANSWER, JSON_ANSWER
+from gateway.capabilities.redaction.transcript import choices
 from gateway.capabilities.redaction.views import View
 from gateway.domain import Destination, Json, Obligations
 
@@ -37,9 +38,8 @@ class AnswerInspection:
     @property
     def text(self) -> str:
         """The text of the first choice as the model sent it, placeholders and all; empty where it sent none."""
-        choices = self._body.get("choices")
-        message = choices[0].get("message") if choices else None
-        content = message.get("content") if isinstance(message, dict) else None
+        first = next(iter(choices(self._body)), None)
+        content = first["content"] if first else None
         return content if isinstance(content, str) else ""
 
     def for_caller(self, obligations: Obligations) -> Json:
@@ -64,7 +64,8 @@ def _without_logprobs(original: Json, rebuilt: Rebuilt) -> tuple[Json, bool]:
     """Leave out the log probabilities of every choice that was touched; its copy is ours to change."""
     dropped = False
     for index in _touched_choices(rebuilt.touched):
-        if original["choices"][index].get("logprobs") is not None:
+        choice = original["choices"][index]
+        if isinstance(choice, dict) and choice.get("logprobs") is not None:
             rebuilt.value["choices"][index]["logprobs"] = None
             dropped = True
     return rebuilt.value, dropped

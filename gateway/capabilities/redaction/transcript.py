@@ -12,7 +12,8 @@ def choices(body: Json) -> list[Json]:
 
     An empty text counts as none, and a legacy ``function_call`` as a call without an id.
     """
-    return [_choice(choice, position) for position, choice in enumerate(body.get("choices") or ()) if isinstance(choice, dict)]
+    found = body.get("choices")
+    return [_choice(choice, position) for position, choice in enumerate(found) if isinstance(choice, dict)] if isinstance(found, list) else []
 
 
 def _choice(choice: Json, position: int) -> Json:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.capabilities.redaction.request import Inspection
+from gateway.capabilities.redaction.transcript import choices
 from gateway.domain import Destination, FindingCount, Json, Obligations, Origin
 
 Send = Callable[..., tuple[Inspection, Json]]
@@ -151,3 +154,27 @@ def test_an_odd_answer_is_shown_as_it_is(sent: Send, body: Json) -> None:
     one = sent("hello")[0].inspect_answer(body)
     assert one.for_caller(NOTHING) == body
     assert one.findings == ()
+
+
+ODD_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5) | st.sampled_from([NEW, "ssn", f"x {NEW} y", "<EMAIL"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["content", "tool_calls", "function", "arguments", "id", "index", "audio", "usage", "created", NEW]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(ODD_JSON, ODD_JSON, ODD_JSON)
+def test_no_answer_however_odd_shows_a_value(sent: Send, message: Any, frame: Any, own: Any) -> None:
+    inspection, _ = sent("hello")
+    for body in (
+        {"choices": [{"message": message, "own": own}], "usage": frame, "created": own},
+        {"choices": message, "index": frame},
+        {"choices": [message], NEW: own},
+    ):
+        one = inspection.inspect_answer(body)
+        assert NEW not in json.dumps([one.for_caller(NOTHING), one.for_record(NOTHING), choices(one.for_caller(NOTHING))])
