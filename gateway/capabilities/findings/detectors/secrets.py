@@ -33,6 +33,8 @@ _PEM_TAIL = Tail(
     re.compile(rb"-----END [A-Z0-9 ]{1,48}-----"),
 )
 
+_AWS = re.compile(rb"A(?:KI|SI|BI|CC)A")
+
 _URL_USER = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s/@:\"'<>\x00]{0,64}:\Z")
 _URL_PASSWORD = re.compile(rb"[^\s/@\"'<>\x00]{1,128}?(?=@[0-9A-Za-z\[{$_])|[^\s@\"'<>\x00]{1,128}?(?=@[0-9A-Za-z\-]{1,63}[.:])")
 _NOT_PASSWORD = re.compile(
@@ -64,15 +66,27 @@ def _add(out: list[Candidate], start: int, end: int, tail: Tail | None) -> None:
 def _prefixed(view: View, start: int, out: list[Candidate]) -> bool:
     for prefix in PREFIXES.get(view.data[start : start + 2], ()):
         match = prefix.pattern.match(view.data, start)
-        if match and real_secret(view.data[start + len(prefix.text) : match.end()]) and _has_both(match.group()):
+        if match and real_secret(view.data[start + len(prefix.text) : match.end()]) and _drawn(match.group(), len(prefix.text)):
             _add(out, start, match.end(), prefix.tail)
             return True
     return False
 
 
-def _has_both(value: bytes) -> bool:
-    """Digits or both cases: an identifier such as ``sk-learn-something-long`` has neither."""
-    return any(0x30 <= b <= 0x39 for b in value[3:]) and not value.isdigit()
+def _drawn(value: bytes, prefix: int) -> bool:
+    """Digits, or letters that change their case as often as drawn ones: an identifier such as ``sk-learn-something-long`` or ``re_useNextEffect`` does not.
+
+    One in six keys of ten random letters and digits has no digit there. Ids of AWS have capitals alone.
+    """
+    if any(0x30 <= b <= 0x39 for b in value[3:]):
+        return not value.isdigit()
+    rest = value[prefix:]
+    if _AWS.match(value):
+        return rest.isupper()
+    return 3 * sum(map(_case_changes, rest, rest[1:])) >= len(rest) - 1
+
+
+def _case_changes(one: int, other: int) -> bool:
+    return (one ^ other) & 0x20 != 0 and one > 0x40 and other > 0x40
 
 
 def _starts(view: View, start: int) -> tuple[int, ...]:
