@@ -13,7 +13,7 @@ import orjson
 
 from gateway.domain import Json
 from tests.benchmarks.load import Measured, Plan
-from tests.benchmarks.workloads import LAST_TURN, MIXED, Workload, conversations
+from tests.benchmarks.workloads import LAST_TURN, Workload, conversations
 from tests.stage import ROOT
 
 FIGURES = ("rps", "p50_ms", "p99_ms", "cpu_us")
@@ -59,11 +59,6 @@ class Runner:
         self._serial = 0
         self.calls = {floor.name: 0, governed.name: 0}
 
-    @property
-    def governed(self) -> Side:
-        """The gateway."""
-        return self._sides[1]
-
     def compare(self, workload: Workload) -> Json:
         """Both sides in turn, as often as the extent says."""
         found: dict[str, list[Measured]] = {side.name: [] for side in self._sides}
@@ -86,12 +81,8 @@ class Runner:
                     found.setdefault((side.name, turn), []).append(self.load(side, Workload(bodies=bodies, connections=16), requests=count))
         floor, governed = (medians(found[side.name, LAST_TURN]) for side in self._sides)
         first = {side.name: medians(found[side.name, 1]) for side in self._sides}
-        over_first = governed["cpu_us"] / first[self.governed.name]["cpu_us"]
+        over_first = governed["cpu_us"] / first[self._sides[1].name]["cpu_us"]
         return {**compared(floor, governed), "first": first, "cpu_over_first": round(over_first, 2)}
-
-    def grow(self) -> None:
-        """The calls over which memory growth is measured."""
-        self.load(self.governed, MIXED, requests=self.extent.growth_calls)
 
     def load(self, side: Side, workload: Workload, *, seconds: float = 0.0, requests: int = 0, warm_up: int = 0) -> Measured:
         """Carry out one plan.
