@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from gateway.capabilities.findings.model import CUE_AFTER, CUE_BEFORE
 
 CUES: dict[str, tuple[str, ...]] = {
     "TW_ID": ("taiwan", "national id", "身分證", "身份證"),
     "PHONE_NUMBER": (
-        "phone", "telephone", "phones", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "fax", "mobile", "mobil", "móvil", "cell", "cellphone",
+        "phone", "telephone", "phones", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "fax", "mobile", "mobil", "móvil", "cell",
+        "cellphone",
         "celular", "handy", "office", "desk", "landline", "whatsapp", "sms", "text me", "call", "call me", "calling", "dial", "ring me", "reach", "reached",
         "contact", "answering at", "messages to", "hotline", "helpline", "cep", "cn number", "us number", "uk number", "phone number", "my number",
-        "電話", "电话", "手机", "전화", "телефон", "тел", "msisdn", "puhelin", "telefoon", "numer telefonu", "gsm", "home number", "work number", "number is", "registered", "on my registered", "extension", "kontakt", "ring", "numéro", "numero", "número", "portable", "fijo", "mobiltelefon", "rufnummer",
+        "電話", "电话", "手机", "전화", "телефон", "тел", "msisdn", "puhelin", "telefoon", "numer telefonu", "gsm", "home number", "work number", "number is",
+        "registered", "on my registered", "extension", "kontakt", "ring", "numéro", "numero", "número", "portable", "fijo", "mobiltelefon", "rufnummer",
         "tlf", "puh", "gsm", "sim", "imessage", "signal", "telegram", "wechat", "viber", "dial in", "pager", "switchboard", "reception", "home", "work",
     ),
     "CREDIT_CARD": ("card", "credit", "debit", "visa", "mastercard", "amex", "maestro", "cc", "carte", "karte", "tarjeta"),
     "ABA_ROUTING_NUMBER": ("aba", "routing", "rtn", "bank", "wire", "ach"),
-    "US_BANK_NUMBER": ("account number", "account no", "account #", "acct", "bank account", "checking", "savings", "kontonummer", "account num", "accountnumber"),
+    "US_BANK_NUMBER": (
+        "account number", "account no", "account #", "acct", "bank account", "checking", "savings", "kontonummer", "account num", "accountnumber",
+    ),
     "DATE_OF_BIRTH": (
         "dob", "birth", "birthday", "birthdate", "date of birth", "born", "d o b", "geboren", "geburtsdatum", "naissance", "né le", "née le", "nacimiento",
         "nascita", "nascimento",
@@ -61,12 +66,17 @@ CUES: dict[str, tuple[str, ...]] = {
     "HR_OIB": ("oib",),
     "GR_AMKA": ("amka", "αμκα"),
     "TR_NATIONAL_ID": ("tc", "t c", "kimlik", "turkish id", "tckn", "kişi"),
-    "TR_LICENSE_PLATE": ("plaka", "plate", "plakası"),
+    "TR_LICENSE_PLATE": ("plaka", "plate", "plakas\u0131"),
     "DE_TAX_ID": ("steuer", "steuer-id", "steueridentifikationsnummer", "idnr", "steuerid", "steuernummer", "tax id", "tin", "steuerliche"),
     "DE_ID_CARD": ("personalausweis", "ausweis", "ausweisnummer", "perso", "id card", "identity card"),
     "DE_PASSPORT": ("pass", "reisepass", "passnummer", "pass-nr", "passport"),
-    "DE_HEALTH_INSURANCE": ("krankenkasse", "kvnr", "egk", "egk-nummer", "versichertennummer", "krankenversicherung", "krankenversichertennummer", "health insurance"),
-    "DE_SOCIAL_SECURITY": ("rvnr", "sozialversicherung", "sozialversicherungsnummer", "rentenversicherung", "rentenversicherungsnummer", "svnr", "sozialversicherungsausweis", "sv-nummer"),
+    "DE_HEALTH_INSURANCE": (
+        "krankenkasse", "kvnr", "egk", "egk-nummer", "versichertennummer", "krankenversicherung", "krankenversichertennummer", "health insurance",
+    ),
+    "DE_SOCIAL_SECURITY": (
+        "rvnr", "sozialversicherung", "sozialversicherungsnummer", "rentenversicherung", "rentenversicherungsnummer", "svnr", "sozialversicherungsausweis",
+        "sv-nummer",
+    ),
     "DE_LANR": ("lanr", "arztnummer", "arzt"),
     "DE_BSNR": ("bsnr", "betriebsstättennummer", "betriebsstaettennummer", "betriebsstätte"),
     "DE_VAT_ID": ("ust", "ust-id", "ust-idnr", "umsatzsteuer", "vat", "ustid", "umsatzsteuer-id"),
@@ -122,7 +132,7 @@ class Context:
             words = self.words
             found = set(words)
             found.update(word[:-1] for word in words if word.endswith("s"))
-            found.update(map(" ".join, zip(words, words[1:], strict=False)))
+            found.update(map(" ".join, pairwise(words)))
             found.update(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
             self._phrases = found
         return self._phrases

@@ -29,7 +29,7 @@ class Examined(NamedTuple):
 def resolve(candidates: list[Candidate], base: int, data: bytes) -> tuple[list[Candidate], int]:
     """The candidates from ``base`` on that hold: what starts first wins, then the lower rank, then the longer. Stops at the first undecided one."""
     candidates.sort(key=_order)
-    accepted = []
+    accepted: list[Candidate] = []
     last = base
     for found in candidates:
         candidate = found

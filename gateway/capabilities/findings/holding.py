@@ -32,7 +32,7 @@ def lexical_hold(cls: bytes, data: bytes) -> int:
 
 def _joins(cls: bytes, data: bytes) -> bool:
     """Whether the open token could go on a number that has begun before it."""
-    return not cls or b"0" in cls or len(cls) <= _GROUP or not cls.isalpha() and cls[:1] != b"a" or bool(_EXTENSION.match(data)) or bool(_MONTH.match(data))
+    return not cls or b"0" in cls or len(cls) <= _GROUP or (not cls.isalpha() and cls[:1] != b"a") or bool(_EXTENSION.match(data)) or bool(_MONTH.match(data))
 
 
 def _run_start(cls: bytes, data: bytes, opened: int, floor: int) -> int:

@@ -1,9 +1,9 @@
-"""From the shape of a window to the recognisers that could match there.
+r"""From the shape of a window to the recognisers that could match there.
 
 A recogniser's pattern, rewritten over the class alphabet (``0`` for digits, ``a`` for letters), accepts every shape that a match of it can have: a superset
 by construction. So a shape is looked up once, remembered, and only the recognisers that can match are run on windows of that shape.
 
-Patterns may use: literals, escapes, ``\\d``, sets, groups, alternation, counted repeats and look-arounds (which are dropped from the rewritten form).
+Patterns may use: literals, escapes, ``\d``, sets, groups, alternation, counted repeats and look-arounds (which are dropped from the rewritten form).
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from gateway.capabilities.findings.engine import Engine, Examined
 from gateway.capabilities.findings.holding import lexical_hold, word_hold
 from gateway.capabilities.findings.model import CONTEXT, DECIDE, Candidate, Tail, prolonged
-from gateway.capabilities.findings.engine import Engine, Examined
 from gateway.capabilities.findings.text_view import view_of
 
 _PARTIAL_PLACEHOLDER = re.compile(r"<[A-Z_]{0,112}\Z")
@@ -29,7 +29,7 @@ class Segment(NamedTuple):
 class StreamScanner:
     """One text in pieces. ``push`` each piece, then ``finish``; the texts of all segments, put together, are the text."""
 
-    __slots__ = ("_category", "_context", "_held", "_resume", "_engine", "_tail", "_widest", "_widest_word")
+    __slots__ = ("_category", "_context", "_engine", "_held", "_resume", "_tail", "_widest", "_widest_word")
 
     def __init__(self, engine: Engine, prefix: str = "") -> None:
         """``prefix`` stands before the text without being part of it: the JSON key that is its cue."""

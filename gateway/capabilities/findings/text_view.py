@@ -25,8 +25,8 @@ def _class_of(byte: int) -> int:
 CLASSES = bytes(_class_of(byte) for byte in range(256))
 
 # Characters that stand for ASCII ones in what people type and paste; each maps to one character, so offsets stay.
-_LOOKALIKES = {code: "-" for code in (0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212)}
-_LOOKALIKES |= {code: " " for code in (0x00A0, 0x2000, 0x2002, 0x2003, 0x2007, 0x2009, 0x202F, 0x3000)}
+_LOOKALIKES = dict.fromkeys((8208, 8209, 8210, 8211, 8212, 8722), "-")
+_LOOKALIKES |= dict.fromkeys((160, 8192, 8194, 8195, 8199, 8201, 8239, 12288), " ")
 _LOOKALIKES |= {0xFF10 + n: str(n) for n in range(10)} | {0x0660 + n: str(n) for n in range(10)} | {0x06F0 + n: str(n) for n in range(10)}
 _LOOKALIKES |= {0xFF20: "@", 0xFF0B: "+", 0xFF0E: ".", 0xFF1A: ":", 0x201C: '"', 0x201D: '"', 0x2018: "'", 0x2019: "'"}
 _HAS_LOOKALIKE = re.compile("[" + "".join(map(chr, _LOOKALIKES)) + "]")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from gateway.capabilities.findings.model import Candidate, Tail, View
 
-_STRONG = (b"passw", b"passphrase", b"passwd", b"pwd", b"secret", b"contrase")
+_STRONG = (b"pass", b"pwd", b"secret", b"contrase")
 _WEAK = (b"token", b"key", b"auth", b"cred", b"sig=", b"signature=", b"session", b"cookie")
 _SCHEMES = (b"bearer ", b"basic ", b"token ", b"apikey ")
 
@@ -20,27 +21,43 @@ JUDGED = 128
 """A value is judged by its first characters; the rest only prolongs it."""
 
 _LINK = re.compile(
-    rb"(?P<rest>[a-z0-9_.\-]{0,32}+)(?P<close>\\{0,2}[\"'`\])]{0,2}+)(?:[ \t]{0,8}+(?:=>|:=|={1,3}|:(?!:)|,(?=[ ]?[\"']))[ \t]{0,8}+|(?: is | are |>|: {0,2}\n {0,8}))(?P<type>\(\w{1,12}\))?"
+    rb"(?P<rest>[a-z0-9_.\-]{0,32}+)(?P<close>\\{0,2}[\"'`\])]{0,2}+)(?:[ \t]{0,8}+(?:=>|:=|={1,3}|:(?!:)"
+    rb"|,(?=[ ]?[\"']))[ \t]{0,8}+|(?: is | are |>|: {0,2}\n {0,8}))(?P<type>\(\w{1,12}\))?"
     rb"(?P<open>[rbuf@]?\\{0,2}[\"'`]{1,3}+)?"
 )
 _OPTION = re.compile(rb"(?P<rest>[a-z0-9_\-]{0,24}+)(?P<close>)[ ](?P<open>[\"']?)(?=[^\s\-])")
 _QUALIFIER = re.compile(
-    rb"(?:api|apis|access|secret|private|auth|account|encryption|encrypt|signing|sign|master|shared|app|application|client|consumer|license|licence|subscription|storage|service|"
-    rb"deploy|ssh|bot|admin|x|oauth|aes|hmac|jwt|rsa|webhook|rapidapi|server|write|ingest|host|function|primary|secondary|root|user|integration|product|registration)[_\-. ]?\Z"
+    rb"(?:api|apis|access|secret|private|auth|account|encryption|encrypt|signing|sign|master|shared|app|application"
+    rb"|client|consumer|license|licence|subscription|storage|service|"
+    rb"deploy|ssh|bot|admin|x|oauth|aes|hmac|jwt|rsa|webhook|rapidapi|server|write|ingest|host|function|primary"
+    rb"|secondary|root|user|integration|product|registration)[_\-. ]?\Z"
 )
+_UUID_KEY = re.compile(rb"(?:api|secret|private|access|client|license|licence|subscription|auth|app|x)[_\-. ]?\Z")
 _NOT_A_VALUE_NAME = re.compile(
-    rb"(?:field|url|uri|label|type|name|hint|placeholder|length|len|min|max|policy|path|file|count|limit|usage|reset|regex|pattern|hash_?algo\w*|id\Z|ids|ize|or\b|ors|expir\w*|expires\w*"
+    rb"(?:field|url|uri|label|type|name|hint|placeholder|length|len|min|max|policy|path|file|count|limit|usage|reset"
+    rb"|regex|pattern|hash_?algo\w*|id\Z|ids|ize|or\b|ors|expir\w*|expires\w*"
     rb"|manager|provider|service|validator|strength|required|enabled|rotation|_at\Z|version|arn|ref|selector|board|word_file|s\Z)"
 )
 _QUOTED = {quote: Tail(re.compile(rb"(?:[^" + quote + rb"\\\n\r\x00]|\\[^\n\r\x00])*+"), re.compile(rb"\\")) for quote in (b'"', b"'", b"`")}
 _ESCAPED = Tail(re.compile(rb"[^\"'\\\n\r\x00]*+"), re.compile(rb"(?!)"))
-_BARE = Tail(re.compile(rb"(?:[^\s\"'`,;<>()\[\]{}|&\\\x00.!?:]|[.!?:](?=[^\s\"'`,;<>()\[\]{}|&\\\x00.!?:]))*+"), re.compile(rb"[.!?:]"))
+# An ampersand ends a value only where another name and its value follow, as in a query.
+_BARE = Tail(
+    re.compile(
+        rb"(?:[^\s\"'`,;<>()\[\]{}|&\\\x00.?:]|[.?:](?=[^\s\"'`,;<>()\[\]{}|&\\\x00.?:])|&(?=[\w.\-]{0,40}+[^=\w.\-]))*+",
+    ),
+    re.compile(rb"[.?:]|&[\w.\-]{0,40}"),
+)
 _TOKEN = Tail(re.compile(rb"(?:[0-9A-Za-z_\-+/=~]|\.(?=[0-9A-Za-z_\-+/=~]))*+"), re.compile(rb"\."))
 
 _FILLED_IN = re.compile(
-    rb"(?:your|my|the|some|enter|insert|replace|change|put|add|use|get|set|new|old|dummy|fake|sample|example|test(?:ing)?[_\-]?(?:key|token|secret|password)?\Z|placeholder|redacted|removed|"
-    rb"hidden|masked|secret\Z|password\d{0,1}\Z|passwd\Z|token\Z|none\Z|null\Z|nil\Z|true\Z|false\Z|undefined|string\Z|process\.|os\.|env[.\[:(]|env\Z|config\.|settings\.|self\.|this\.|request\.|"
-    rb"x{3,}|\*{3,}|\.{3,}|<|\$|%\(|%s|\{|\[|#\{|@|/|\\[nrt]|https?:|file:|arn:|projects/|bearer\Z|basic\Z|required|optional|invalid|disabled|enabled|incorrect|missing|forgot|confirm|show|hide|wrong)",
+    rb"(?:(?:your|my|the|some|enter|insert|replace|change|put|add|use|get|set|new|old|dummy|fake|sample|example"
+    rb"|test)[_\- ]|changeme|change_?it|yourpass|yourtoken|yourapi|yoursecret|yourkey"
+    rb"|my(?:secret|password|token|key|api)[_a-z\-]*\Z|(?:dummy|fake|sample|example|test(?:ing)?)[_\-]?(?:key|token|secret|password)?\Z"
+    rb"|placeholder|redacted|removed|hidden\Z|masked|secret\Z|password\d{0,1}\Z|passwd\Z|token\Z|none\Z|null\Z|nil\Z"
+    rb"|true\Z|false\Z|undefined|string\Z|process\.|os\.|env[.\[:(]|env\Z"
+    rb"|config\.|settings\.|self\.|this\.|request\.|x{3,}|\*{3,}|\.{3,}|<|\$\{|\$\(|\$[A-Z_]+\Z|%\(|%s|\{|\[|#\{|@|/"
+    rb"|\\[nrt]|https?:|file:|arn:|projects/|bearer\Z|basic\Z"
+    rb"|(?:required|optional|invalid|disabled|enabled|incorrect|missing|forgot|confirm|show|hide|wrong)\b)",
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(rb"[A-Za-z_][A-Za-z_]*(?:[.\-_/:][A-Za-z_]+\d{0,2})*\Z")
@@ -67,11 +84,22 @@ def _mixed(value: bytes) -> bool:
 
 def strong_value(value: bytes, *, quoted: bool) -> bool:
     """Whether what follows a word for a password is one."""
-    if len(value) < 6 or _FILLED_IN.match(value) or _PATHLIKE.match(value) and not value.isdigit():
+    if len(value) < 6 or _FILLED_IN.match(value) or (_PATHLIKE.match(value) and not value.isdigit()):
         return False
     if quoted:
         return (b" " not in value and (_mixed(value) or len(value) >= 8)) or (len(value) >= 10 and any(b in b"0123456789" for b in value))
     return any(b in b"0123456789!#$%^*+=~" for b in value) and not _IDENTIFIER.match(value) and len(set(value)) > 3
+
+
+def drawn_value(value: bytes) -> bool:
+    """Whether an unquoted value that follows the word secret is one: both cases and a digit, or long and random."""
+    both = value != value.lower() and value != value.upper()
+    return weak_value(value) or (len(value) >= 8 and both and strong_value(value, quoted=False))
+
+
+def key_value(value: bytes) -> bool:
+    """As ``weak_value``; the name being a key's, a UUID will do."""
+    return weak_value(value) or _UUID.match(value) is not None
 
 
 def weak_value(value: bytes) -> bool:
@@ -89,7 +117,7 @@ def _tail_of(opened: bytes) -> Tail:
     return _QUOTED.get(opened[-1:], _BARE)
 
 
-def _judge(view: View, out: list[Candidate], start: int, tail: Tail, strong: bool) -> None:
+def _judge(view: View, out: list[Candidate], start: int, tail: Tail, judge: Callable[[bytes], bool]) -> None:
     data = view.data
     match = tail.body.match(data, start, start + JUDGED)
     end = match.end() if match else start
@@ -101,7 +129,7 @@ def _judge(view: View, out: list[Candidate], start: int, tail: Tail, strong: boo
         return
     if not quoted and data[end : end + 1] in {b"(", b"["}:
         return
-    if strong_value(judged, quoted=quoted) if strong else weak_value(judged):
+    if judge(judged):
         out.append(Candidate(start, 3, end, "SECRET", True, tail))
 
 
@@ -125,14 +153,31 @@ def _named(view: View, stem: bytes, strong: bool, out: list[Candidate]) -> None:
         match = _link_at(low, at, size)
         if match and _is_name(low, at, stem, match["rest"]):
             tail = _tail_of(match["open"]) if match["open"] else _BARE
-            weak_secret = strong and stem == b"secret" and not match["open"]
-            _judge(view, out, match.end(), tail, strong and not weak_secret)
+            _judge(view, out, match.end(), tail, _judge_for(stem, strong, tail is not _BARE, low[max(0, at - 16) : at]))
         at = low.find(stem, at + len(stem))
 
 
+def _judge_for(stem: bytes, strong: bool, quoted: bool, before: bytes) -> Callable[[bytes], bool]:
+    if not strong:
+        return key_value if stem == b"key" and _UUID_KEY.search(before) else weak_value
+    if quoted:
+        return _strong_quoted
+    return drawn_value if stem == b"secret" else _strong_bare
+
+
+def _strong_quoted(value: bytes) -> bool:
+    return strong_value(value, quoted=True)
+
+
+def _strong_bare(value: bytes) -> bool:
+    return strong_value(value, quoted=False)
+
+
 def _is_name(low: bytes, at: int, stem: bytes, rest: bytes) -> bool:
-    if _NOT_A_VALUE_NAME.search(rest):
+    if rest != b"entials" and _NOT_A_VALUE_NAME.search(rest):
         return False
+    if stem == b"pass" and not rest.startswith((b"word", b"wd", b"phrase", b"code")):
+        return not low[max(0, at - 1) : at].isalpha() and (not rest or rest[:1] in b"_-.")
     if stem == b"key":
         return _QUALIFIER.search(low, max(0, at - 16), at) is not None
     return True

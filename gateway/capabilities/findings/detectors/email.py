@@ -40,7 +40,7 @@ def find_emails(view: View, out: list[Candidate]) -> None:
             local = _LOCAL.search(data, max(0, at - _LOCAL_MAX - 1), at)
             if local and at - local.start() <= _LOCAL_MAX:
                 start = _skip_openers(data, local.start(), at)
-                if start < at:
+                if start < at and not (data[start:at] == b"git" and data[end : end + 1] in {b":", b"/"}):
                     out.append(Candidate(start, 30, end, "EMAIL_ADDRESS"))
         at = data.find(b"@", at + 1)
 

@@ -51,6 +51,7 @@ _WEBHOOKS = (
     (b"chat.googleapis.com/", re.compile(rb"chat\.googleapis\.com/v1/spaces/[0-9A-Za-z_\-]{4,40}/messages\?key=[0-9A-Za-z_\-]{20}")),
     (b"maker.ifttt.com/", re.compile(rb"maker\.ifttt\.com/trigger/[0-9A-Za-z_\-]{1,60}/with/key/[0-9A-Za-z_\-]{16}")),
 )
+_URL_HEAD = re.compile(rb"https?://[^\s\"'<>\x00]{0,110}\Z")
 _URL_TAIL = Tail(re.compile(rb"(?:[0-9A-Za-z_\-/@%=&~+]|[.?](?=[0-9A-Za-z_\-/@%=]))*+"), re.compile(rb"[.?]"))
 
 
@@ -92,14 +93,14 @@ def _case_changes(one: int, other: int) -> bool:
 def _starts(view: View, start: int) -> tuple[int, ...]:
     """Where a credential may begin whose long run begins at ``start``: there, after a letter that was an escape, or at a shorter part before a dot."""
     data = view.data
-    found = [start]
+    found: list[int] = []
     if start and data[start - 1] == 0x5C and data[start] in _ESCAPES:
         found.append(start + 1)
     if start and data[start - 1] in b"./+$=":
-        head = data[max(0, start - 24) : start]
+        head = data[max(0, start - 40) : start]
         left = len(head) - len(head.rstrip(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-./+$="))
         found.extend(at for at in range(start - left, start) if at == start - left or (data[at - 1] in b"/=" and data[at] not in b"/="))
-    return tuple(found)
+    return (*found, start)
 
 
 def _shaped(view: View, start: int, end: int, out: list[Candidate]) -> None:
@@ -171,7 +172,8 @@ def find_webhooks(view: View, out: list[Candidate]) -> None:
         while at >= 0:
             match = pattern.match(view.data, at)
             if match:
-                _add(out, at, match.end(), _URL_TAIL)
+                scheme = _URL_HEAD.search(view.data, max(0, at - 120), at)
+                _add(out, scheme.start() if scheme else at, match.end(), _URL_TAIL)
             at = view.data.find(needle, at + len(needle))
 
 
