@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from gateway.capabilities.records.chain import FORMAT, Link
+from gateway.capabilities.records.chain import FORMAT, NO_LINK, Link
 from gateway.capabilities.records.rows import parse_body
 from gateway.capabilities.records.signing import VerifyKey
 from gateway.capabilities.records.verify import Problem, Report, Source, verify
@@ -33,10 +33,8 @@ def export_lines(source: Source, heads: Mapping[str, bytes], key: VerifyKey, *, 
             writer_now, last, begun = row.writer, None, since_ns is None
         if not begun and _at_ns(row) >= (since_ns or 0):
             begun = True
-            if last is not None:
-                yield _line({"type": "start", "writer": row.writer, "seq": last.seq, "hash": _blob(last.hash)})
-            else:
-                yield _line({"type": "start", "writer": row.writer, "seq": -1, "hash": _blob(bytes(32))})
+            before = last or NO_LINK
+            yield _line({"type": "start", "writer": row.writer, "seq": before.seq, "hash": _blob(before.hash)})
         last = row
         if begun:
             count += 1
