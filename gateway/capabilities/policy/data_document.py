@@ -17,12 +17,20 @@ from gateway.capabilities.policy.problems import Problem
 MAX_DEPTH = 32
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
-_AMBIGUOUS = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+]?[.0-9][-+_.:,0-9a-fx]*(T.*|Z)?|[-+]?\.(inf|nan)|=|<<")
+_AMBIGUOUS = re.compile(r"(?i)|y|n|yes|no|on|off|true|false|null|~|=|<<|[-+]?\.?[0-9][-+_.:,0-9a-foxtz ]*|[-+]?\.(inf|nan)")
+_LINE_ENDS = re.compile("[\x85\u2028\u2029\ufeff]")
+_TAG = "tag:yaml.org,2002:"
 _WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 
 def read_yaml(name: str, text: str, problems: list[Problem]) -> dict[str, Any]:
     """The object that a data file holds; what is wrong with it is appended to ``problems``."""
+    odd = _LINE_ENDS.search(text)
+    if odd is not None:
+        problems.append(
+            Problem(name, text.count("\n", 0, odd.start()) + 1, 1, "a character that ends lines for some readers", 'write it as "\\u2028" in quotes')
+        )
+        return {}
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
             problems.append(Problem(name, 1, 1, "aliases (*name) are not taken", "write the value out"))
@@ -64,11 +72,13 @@ class _Reader:
     def value(self, node: yaml.Node, depth: int) -> Any:
         if depth > MAX_DEPTH:
             return self._refuse(node, f"nested deeper than {MAX_DEPTH}", "flatten the table")
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, depth + 1) for item in node.value]
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if node.tag not in {_TAG + "map", _TAG + "seq"}:
+            return self._refuse(node, "tags (!name) are not taken", "write a plain table or list")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
-        return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        return [self.value(item, depth + 1) for item in node.value]
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -84,17 +94,16 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
-        if node.style:  # quoted, or a block: text, whatever it looks like
+        kind = node.tag.removeprefix(_TAG)
+        if kind == "str" and (node.style or not _AMBIGUOUS.fullmatch(text)):  # quoted, or a block: text, whatever it looks like
             return text
-        if text in _WORDS:
+        if kind in {"bool", "null"} and text in _WORDS:
             return _WORDS[text]
-        if _INTEGER.fullmatch(text):
+        if kind == "int" and _INTEGER.fullmatch(text):
             return int(text)
-        if _FLOAT.fullmatch(text):
+        if kind == "float" and _FLOAT.fullmatch(text):
             return float(text)
-        if not text or _AMBIGUOUS.fullmatch(text) or not node.tag.startswith("tag:yaml.org,2002:str"):
-            return self._refuse(node, "YAML readers do not agree on what this is", "put it in quotes, or write true, false, null or a plain number")
-        return text
+        return self._refuse(node, "YAML readers do not agree on what this is", "put it in quotes, or write true, false, null or a plain number")
 
     def _refuse(self, node: yaml.Node, what: str, hint: str) -> None:
         mark = node.start_mark

@@ -9,7 +9,7 @@ from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.syntax import Node, Path, Program, Rule, children, reference, walk
 
 MAX_ITERATIONS = 2
-"""The embedded engine has no time limit: with at most 1,024 entries in one place, two nested iterations are a million steps, three a billion."""
+"""The embedded engine has no time limit: with at most 512 entries in one place, two nested iterations are 262,144 steps, three 134 million."""
 
 
 def check_cost(program: Program) -> Iterator[Problem]:
@@ -65,10 +65,12 @@ class _Meter:
         return own + max((self._depth(rule, child, known) for child in children(node)), default=0)
 
     def _of_query(self, rule: Rule, query: Node, known: set[str]) -> int:
-        iterations, inner = 0, 0
+        iterations, inner, bound = 0, 0, set(known)
         for statement in query["stmts"]:
-            iterations += sum(1 for literal in statement["literal"] if literal in {"SomeIn", "Every"}) + _free_indexes(statement, known)
-            inner = max(inner, self._depth(rule, statement["literal"], known))
+            free = _free_indexes(statement, bound)
+            bound |= set(free) - {"_"}
+            iterations += len(free) + sum(1 for literal in statement["literal"] if literal in {"SomeIn", "Every"})
+            inner = max(inner, self._depth(rule, statement["literal"], bound))
         return iterations + inner
 
     def _function(self, rule: Rule, node: Node) -> int:
@@ -103,16 +105,17 @@ def _bound(rule: Rule) -> set[str]:
     return names - {"_"}
 
 
-def _free_indexes(statement: Node, known: set[str]) -> int:
-    """Iterations through an index without a value (``x[_]``, ``x[i]``) in one statement, those of nested queries aside."""
-    count = 0
+def _free_indexes(statement: Node, known: set[str]) -> list[str]:
+    """The indexes without a value (``x[_]``, ``x[i]``) in one statement, each of which iterates; those of nested queries aside."""
+    found: list[str] = []
     open_nodes: list[Any] = [statement["literal"]]
     while open_nodes:
         node = open_nodes.pop()
         if isinstance(node, dict) and "stmts" in node:
             continue
         index = node["RefBrack"]["index"] if isinstance(node, dict) and "RefBrack" in node else {}
-        if "Var" in index and index["Var"]["value"] not in known:
-            count += 1
+        name = index["Var"]["value"] if "Var" in index else None
+        if name == "_" or (name is not None and name not in known and name not in found):
+            found.append(name)
         open_nodes.extend(children(node))
-    return count
+    return found

@@ -49,12 +49,7 @@ def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float 
     problems = [problem for name, text in bundle.modules.items() for problem in lint_source(name, text)]
     if problems:  # such sources may take for ever to parse
         raise PolicyError(problems)
-    cases = [
-        Case(f"the {hook.value} verdict for the {name} sample input", VERDICT_RULES[hook], orjson.dumps(sample).decode())
-        for hook in Hook
-        for name, sample in samples(hook).items()
-    ]
-    trial = Trial(bundle.modules, bundle.data_json, cases, limit_s=trial_s)
+    trial = Trial(bundle.modules, bundle.data_json, _sample_cases(), limit_s=trial_s)
     if started is not None:
         started(trial)
     result = trial.run()
@@ -70,3 +65,11 @@ def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float 
     if problems or program is None:
         raise PolicyError(problems)
     return program
+
+
+def _sample_cases() -> list[Case]:
+    return [
+        Case(f"the {hook.value} verdict for the {name} sample input", VERDICT_RULES[hook], orjson.dumps(sample).decode())
+        for hook in Hook
+        for name, sample in samples(hook).items()
+    ]

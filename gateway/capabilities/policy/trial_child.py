@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 
 def main() -> None:
@@ -22,36 +23,38 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.path.append(packages)
     spec = importlib.util.spec_from_file_location("policy_engine_embedded", border)
-    border_module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # the path is that of a file of this package
-    spec.loader.exec_module(border_module)  # type: ignore[union-attr]
-    engine = border_module.EmbeddedEngine(order["modules"], order["data"])
+    assert spec is not None  # noqa: S101 - it is a file of this package
+    assert spec.loader is not None  # noqa: S101 - as above
+    loaded: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    engine = loaded.EmbeddedEngine(order["modules"], order["data"])
     try:
         say({"ast": engine.ast()})
-    except border_module.EngineError as fault:
+    except loaded.EngineError as fault:
         say({"fault": told(fault)})
         return
     for case in order["cases"]:
-        say({"case": case["name"], **evaluate(border_module, engine, case)})
+        say({"case": case["name"], **evaluate(loaded, engine, case)})
 
 
-def evaluate(border_module: object, engine: object, case: dict) -> dict:  # type: ignore[type-arg]
+def evaluate(border: Any, engine: Any, case: dict[str, str]) -> dict[str, Any]:
     """What one case comes to."""
     started = time.perf_counter()
-    outcome: dict[str, object] = {}
+    outcome: dict[str, Any] = {}
     try:
-        value = engine.evaluate(case["rule"], case["input"])  # type: ignore[attr-defined]
-        outcome = {"undefined": True} if value is border_module.UNDEFINED else {"value": value}  # type: ignore[attr-defined]
-    except border_module.EngineError as fault:  # type: ignore[attr-defined]
+        value = engine.evaluate(case["rule"], case["input"])
+        outcome = {"undefined": True} if value is border.UNDEFINED else {"value": value}
+    except border.EngineError as fault:
         outcome = {"fault": told(fault)}
-    return {**outcome, "seconds": time.perf_counter() - started, "prints": engine.take_prints()}  # type: ignore[attr-defined]
+    return {**outcome, "seconds": time.perf_counter() - started, "prints": engine.take_prints()}
 
 
-def told(fault: object) -> dict[str, object]:
+def told(fault: Any) -> dict[str, Any]:
     """A fault as JSON."""
     return {name: getattr(fault, name) for name in ("kind", "detail", "file", "line", "col")}
 
 
-def say(step: dict[str, object]) -> None:
+def say(step: dict[str, Any]) -> None:
     """Tell the parent at once: if this process is killed, what was said stands."""
     sys.stdout.write(json.dumps(step) + "\n")
     sys.stdout.flush()

@@ -113,7 +113,7 @@ def _told(decision: Decision) -> dict[str, Any]:
     """A decision as JSON, with the same names as in the contract."""
     demanded = decision.verdict.obligations
     obligations = {
-        "reveal": {destination: sorted(categories) for destination, categories in demanded.reveal.items()},
+        "reveal": {destination.value: sorted(categories) for destination, categories in demanded.reveal.items()},
         "allow_unscanned": demanded.allow_unscanned,
         "routes": demanded.routes,
         "max_tokens": demanded.max_tokens,

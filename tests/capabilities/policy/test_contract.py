@@ -1,0 +1,29 @@
+"""The contract's table of what can be referred to."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.capabilities.policy.contract import FIELDS, VERDICT_RULES, VOLATILE, covers, samples
+from gateway.domain import Hook
+
+
+@pytest.mark.parametrize("hook", list(Hook))
+def test_samples_hold_nothing_that_the_contract_lacks(hook: Hook) -> None:
+    for sample in samples(hook).values():
+        assert sample.keys() <= FIELDS.keys()
+        for section, fields in FIELDS.items():
+            assert fields is None or sample.get(section, {}).keys() <= fields
+
+
+def test_what_is_volatile_exists() -> None:
+    for section, *field in VOLATILE:
+        fields = FIELDS[section]
+        assert not field or (fields is not None and field[0] in fields)
+
+
+def test_a_path_covers_itself_and_what_is_below() -> None:
+    assert covers((), ("a", "b"))
+    assert covers(("a",), ("a", "b"))
+    assert not covers(("a", "b"), ("a",))
+    assert VERDICT_RULES[Hook.INTENT] == "data.gateway.intent.verdict"

@@ -1,0 +1,58 @@
+"""From a folder to a policy that may go live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.capabilities.policy.bundle import load_bundle
+from gateway.capabilities.policy.loading import check, load_policy
+from gateway.capabilities.policy.problems import PolicyError
+from gateway.domain import Hook
+from tests.capabilities.policy.conftest import Write
+
+EXAMPLES = Path(__file__).parents[3] / "policies"
+
+
+def test_the_example_policies_may_go_live() -> None:
+    policy = load_policy(EXAMPLES)
+    assert policy.revision == load_bundle(EXAMPLES).revision
+    assert policy.memoises(Hook.INTENT)
+    assert policy.memoises(Hook.ANSWER)
+    assert not policy.reads_answer_content
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"more.rego": "package more\n\nv := [\n"}, "more.rego:4:"),
+        ({"more.rego": "package more\n\nv := " + "[" * 60 + "]" * 60}, "nested"),
+        ({"more.rego": "package more\n\nv := http.send({})\n"}, "http.send may not be called"),
+        ({"answer.rego": None}, "no rule verdict in package gateway.answer"),
+        ({"intent.rego": "package gateway.intent\n\nverdict := 1 if input.subjekt\n"}, "did you mean subject?"),
+        ({"data.yaml": "a: yes"}, "data.yaml:1:4"),
+    ],
+)
+def test_what_must_not_go_live_does_not(write: Write, files: dict[str, str | None], what: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_policy(write(files))
+    assert what in str(caught.value)
+
+
+def test_a_policy_that_takes_too_long_for_a_sample_is_refused_with_the_hook_named(write: Write) -> None:
+    slow = (
+        "package gateway.answer\n\nverdict := {}\n\nv if { some x in input.findings; some y in input.findings; x.where == concat(`-`, [y.where, y.where]) }\n"
+    )
+    folder = write({"answer.rego": slow.replace("verdict := {}", "verdict := {} if v")})
+    with pytest.raises(PolicyError, match="the answer verdict for the large sample input took"):
+        check(load_bundle(folder), timeout_s=0.05)
+
+
+def test_an_endless_policy_is_refused(write: Write) -> None:
+    rows = ", ".join(["0"] * 300)
+    lists = "\n".join(f"t{n} := [{rows}]" for n in range(2))
+    body = "\n".join(f"s{n + 1} := [1 | s{n}[_]; t0[_]]" for n in range(4))
+    text = f"package gateway.intent\n\n{lists}\n\ns0 := t1\n\n{body}\n\nverdict := {{}} if count(s4) > 0\n"
+    with pytest.raises(PolicyError, match="the trial failed while evaluating the intent verdict"):
+        load_policy(write({"intent.rego": text}), trial_s=1.5)
