@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from gateway.domain import Attempt, Json, Usage
-from gateway.errors import GatewayError
+from gateway.domain import Attempt, Destination, Json, Usage
+from gateway.errors import GatewayError, InternalError
 from gateway.infrastructure.model_stream import ModelStream
 from gateway.pipeline.assemble import Request
 from gateway.pipeline.intent import Intent, Plan
 from gateway.pipeline.services import Model, Services
+
+_CRASHED = InternalError("the gateway failed on the answer")
 
 
 class OpenAttempt:
@@ -40,11 +42,13 @@ class OpenAttempt:
         """
         try:
             reply = await self.model.client.complete(self._request.raw, self._intent.trace.traceparent(self._span_id))
+            self.first_token_ns = reply.first_byte_ns
+            await self.end(reply.body, reply.body.get("usage"))
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)
             raise
-        self.first_token_ns = reply.first_byte_ns
-        await self.end(reply.body, reply.body.get("usage"))
+        finally:
+            self.fail(_CRASHED)
         return reply.body
 
     async def open_stream(self) -> ModelStream:
@@ -64,10 +68,10 @@ class OpenAttempt:
         counted = await self.model.costs.usage(usage, self._request.body, answer)
         choices = answer.get("choices")
         first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        return self._close(counted, finish_reason=first.get("finish_reason"), response=answer)
+        return self._close(counted, finish_reason=self._name(first.get("finish_reason")), response=answer)
 
     def fail(self, error: BaseException, answer: Json | None = None) -> None:
-        """The attempt ended without an answer; ``answer`` is what came of it, if anything did."""
+        """The attempt ended without an answer; ``answer`` is what came of it, if anything did. Does nothing once it has ended."""
         if not self._ended:
             code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
             self._close(None, error=code, status=getattr(error, "upstream_status", None), response=answer or {})
@@ -92,12 +96,18 @@ class OpenAttempt:
         self._intent.attempts.append(attempt)
         self._services.metrics.attempt(attempt)
         span = self.model.span
-        attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, _text(response.get("id")), _text(response.get("model")))
+        attributes = self._intent.chat_attributes = span.attributes(
+            self._request.body, attempt, self._name(response.get("id")), self._name(response.get("model"))
+        )
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
         self._intent.steps.append(("attempt", attempt.ended_ns - self.started_ns))
         self._intent.clock_ns = attempt.ended_ns
         return attempt
 
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    def _name(self, value: object) -> str | None:
+        """An id or a name that the target chose, as the record may have it: anything can stand in there."""
+        inspection = self._intent.inspection
+        if not isinstance(value, str) or inspection is None:
+            return None
+        shown: str = inspection.redact(value, self._intent.obligations, Destination.RECORD)
+        return shown
