@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import FastAPI
 
 from gateway.capabilities.costs import CostMeter, Price, prices_for
 from gateway.capabilities.findings.memo import FindingsMemo
@@ -30,6 +29,7 @@ from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
 from gateway.infrastructure.token_counter import TokenCounter
+from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
 from gateway.settings import Settings, Target, Tenant
@@ -85,12 +85,7 @@ def build(settings: Settings) -> Gateway:
         body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
     )
 
-    @asynccontextmanager
-    async def lifespan(_application: FastAPI) -> AsyncIterator[None]:
-        async with running(services, database):
-            yield
-
-    application = build_application(services, lifespan, VERSION)
+    application = build_application(services, VERSION)
     return Gateway(services=services, database=database, front=Front({PATH: ChatCompletions(services, limits)}, application, limits, metrics))
 
 
@@ -152,45 +147,84 @@ def scan_options(tenant: Tenant) -> ScanOptions:
 
 @asynccontextmanager
 async def running(services: Services, database: Database) -> AsyncIterator[None]:
-    """Start what the services stand on, in order; stop it in reverse, whatever happened."""
+    """Start what the services stand on, in order; stop it in reverse, whatever happened.
+
+    Raises:
+        DatabaseError: The database cannot be used, or another process serves it.
+        RecordUnavailable: Records cannot be written.
+        PolicyError: The policy must not go live.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, services.tracer.close)
+        stack.callback(rejected.flush)
         database.claim()
         stack.callback(database.release)
+        # The policy's trial is a process of its own: it runs while the database opens.
+        policy = asyncio.ensure_future(services.policy.start())
+        stack.push_async_callback(_stop, policy, services.policy)
         await asyncio.to_thread(database.prepare)
         await services.records.start()
         stack.push_async_callback(services.records.close)
         services.keys.start()
         stack.callback(services.keys.close)
-        await services.policy.start()
-        services.metrics.policy_loaded(services.policy.revision)
-        stack.push_async_callback(services.policy.close)
         for model in services.models.values():
             await model.client.start()
             stack.push_async_callback(model.client.close)
+        await policy
+        services.metrics.policy_loaded(services.policy.revision)
         # What start-up made lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()
-        log.info("server.ready", policy=services.policy.revision, recovered=services.records.recovered)
         yield
 
 
-class Server(uvicorn.Server):
-    """uvicorn, which tells the gateway when it begins to drain."""
+async def _stop(start: asyncio.Future[None], policy: PolicyDecider) -> None:
+    start.cancel()
+    await asyncio.wait({start})
+    if not start.cancelled():
+        start.exception()
+    await policy.close()
 
-    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+
+class Server(uvicorn.Server):
+    """uvicorn, with the gateway's start before it listens and its stop after the last answer."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
         super().__init__(config)
-        self._limits = limits
+        self._gateway = gateway
+        self._running = AsyncExitStack()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the gateway, then listen."""
+        services = self._gateway.services
+        await self._running.enter_async_context(running(services, self._gateway.database))
+        try:
+            await super().startup(sockets)
+        except BaseException:
+            await self._running.aclose()
+            raise
+        address = f"{self.config.host}:{self.config.port}"
+        log.info("server.ready", address=address, policy=services.policy.revision, recovered=services.records.recovered)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new intents, finish what runs."""
-        self._limits.draining = True
+        """Take no new intents, finish what runs, then stop."""
+        self._gateway.services.limits.draining = True
+        log.info("server.draining")
         await super().shutdown(sockets)
+        await self._running.aclose()
+        log.info("server.stopped")
 
 
-def serve(settings: Settings) -> bool:
-    """Serve until a signal says stop; whether it went well."""
+def serve(settings: Settings) -> None:
+    """Serve until a signal says stop.
+
+    Raises:
+        DatabaseError, RecordUnavailable, PolicyError, ScanOptionsError: It cannot start; see ``running`` and ``build``.
+        SystemExit: The address cannot be listened on.
+    """
     configure_logging(settings.telemetry.logs.format, settings.telemetry.logs.level)
+    for part in settings.left_out:
+        log.info("config.left_out", part=part.where, why=part.why)
     gateway = build(settings)
     listen = settings.server.listen
     config = uvicorn.Config(
@@ -200,14 +234,12 @@ def serve(settings: Settings) -> bool:
         loop="uvloop",
         http="httptools",
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(settings.server.shutdown_s),
+        timeout_graceful_shutdown=max(1, round(settings.server.shutdown_s)),
         timeout_keep_alive=65,
     )
-    server = Server(config, gateway.services.limits)
-    server.run()
-    return server.started
+    Server(config, gateway).run()

@@ -83,7 +83,8 @@ class Finding(NamedTuple):
     end: int
 
 
-class FindingCount(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class FindingCount:
     """What policy and records learn of findings: how many, of what, where; never the value.
 
     ``where`` is a path without keys chosen by the caller, such as ``messages[2].content`` or ``metadata``.

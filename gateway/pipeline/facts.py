@@ -15,7 +15,7 @@ _CONTENT = (("request", "params"), ("request", "messages"), ("request", "tools")
 
 def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:
     """Findings as they stand on the record and in a policy's input."""
-    return [{"category": category, "count": count, "where": where, "origin": origin} for category, count, where, origin in findings]
+    return [{"category": one.category, "count": one.count, "where": one.where, "origin": one.origin} for one in findings]
 
 
 def decision_facts(decision: Decision) -> Json:

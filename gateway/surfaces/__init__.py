@@ -2,5 +2,5 @@
 
 - ``front``: the first code to see an HTTP request: limits, unknown paths, the last resort for errors.
 - ``openai_chat``, ``openai_models``: the OpenAI-compatible endpoints. ``operations``: health, readiness, metrics. ``openapi``: the document at ``/docs``.
-- ``http_request``, ``error_responses``: what they share. ``cli``: the commands of ``gateway``.
+- ``http_protocol``: bounds on a connection. ``http_request``, ``error_responses``: what they share. ``cli``: the commands of ``gateway``.
 """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,9 +17,9 @@ from gateway.surfaces.openapi import describe
 from gateway.surfaces.operations import operations_router, require_operator
 
 
-def build_application(services: Services, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], version: str) -> FastAPI:
-    """The application over ``services``; ``lifespan`` starts and stops what they stand on."""
-    application = FastAPI(title="Execution Gateway", version=version, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+def build_application(services: Services, version: str) -> FastAPI:
+    """The application over ``services``."""
+    application = FastAPI(title="Execution Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     application.include_router(models_router(services))
     application.include_router(operations_router(services))
     application.add_exception_handler(GatewayError, _render)

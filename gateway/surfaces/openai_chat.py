@@ -115,8 +115,9 @@ def check_chat_request(body: Json) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidRequest("a message has to be an object with a 'role'", param=f"messages[{index}]")
-    if not isinstance(body.get("stream") or False, bool):
-        raise InvalidRequest("'stream' has to be true or false", param="stream")
-    for name, kind in (("tools", list), ("stream_options", dict)):
+    for name, kind, what in _OPTIONAL:
         if body.get(name) is not None and not isinstance(body[name], kind):
-            raise InvalidRequest(f"'{name}' has the wrong type", param=name)
+            raise InvalidRequest(f"'{name}' has to be {what}", param=name)
+
+
+_OPTIONAL = (("stream", bool, "true or false"), ("tools", list, "a list"), ("stream_options", dict, "an object"))

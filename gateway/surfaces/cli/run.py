@@ -7,12 +7,23 @@ from pathlib import Path
 import click
 
 from gateway.app import serve
-from gateway.settings import load
+from gateway.capabilities.findings.options import ScanOptionsError
+from gateway.capabilities.policy.problems import PolicyError
+from gateway.errors import GatewayError
+from gateway.infrastructure.database import DatabaseError
+from gateway.surfaces.cli.check import compile_all
+from gateway.surfaces.cli.config_file import Refusal, config_option, load_settings
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), default=Path("config.yaml"), show_default=True, help="The config file.")
+@config_option
 def command(config: Path) -> None:
-    """Serve the gateway that CONFIG describes."""
-    if not serve(load(config)):
-        raise click.exceptions.Exit(1)
+    """Serve the gateway that the config describes, until a signal says stop."""
+    settings = load_settings(config)
+    try:
+        serve(settings)
+    except (PolicyError, ScanOptionsError) as error:
+        compile_all(config)  # says it all at once, with file and line
+        raise Refusal(str(error)) from error
+    except (DatabaseError, GatewayError) as error:
+        raise Refusal(f"the gateway cannot start: {error}") from error
