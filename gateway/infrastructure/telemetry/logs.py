@@ -49,7 +49,7 @@ def configure_logging(output: str, level: str) -> None:
 
     Args:
         output: ``json`` or ``console``.
-        level: ``debug``, ``info``, ``warning`` or ``error``. Libraries are heard from ``warning`` on (uvicorn from ``info``).
+        level: ``debug``, ``info``, ``warning`` or ``error``. Libraries are heard from ``warning`` on.
     """
     threshold = _LEVELS[level]
     stream = _Stream()
@@ -99,7 +99,7 @@ def _route_libraries(handler: logging.Handler, threshold: int) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-        logger.setLevel(max(threshold, logging.INFO))
+        logger.setLevel(logging.NOTSET)
     # Its lines quote paths with their query; the record and the trace tell more.
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate, access.disabled = [], False, True
@@ -128,16 +128,10 @@ def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _describe_library_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A library's line: ``library.message`` with its logger and the first line of its template, without arguments.
-
-    Uvicorn's lines at level info hold only addresses and process ids, which operators want to see.
-    """
+    """A library's line: ``library.message`` with its logger and the first line of its template, without arguments."""
     record: logging.LogRecord = event["_record"]
-    arguments = event.pop("positional_args", None)
+    event.pop("positional_args", None)
     template = record.msg if isinstance(record.msg, str) and record.name != "py.warnings" else type(record.msg).__name__
-    if arguments and record.name == "uvicorn.error" and record.levelno <= logging.INFO:
-        with contextlib.suppress(TypeError, ValueError):
-            template = template % arguments
     event["event"] = "library.message"
     event["logger"] = record.name
     event["line"] = f"{record.module}:{record.lineno}"

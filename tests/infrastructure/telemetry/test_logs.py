@@ -100,15 +100,16 @@ def test_a_library_s_line_shows_its_template_and_not_its_arguments(capsys: Captu
     assert (line["event"], line["logger"], line["template"], line["level"]) == ("library.message", "aiohttp.client", "bad header %r", "warning")
 
 
-def test_uvicorn_tells_where_it_listens_and_never_what_was_asked(capsys: Capture) -> None:
+def test_uvicorn_is_heard_when_something_is_wrong_and_never_tells_what_was_asked(capsys: Capture) -> None:
     logging.getLogger("uvicorn.error").info("Uvicorn running on %s", "127.0.0.1:8080")
+    logging.getLogger("uvicorn.error").error("[Errno 98] address in use")
     logging.getLogger("uvicorn.access").info('%s - "%s"', "127.0.0.1", f"GET /?q={CANARY}")
     [line] = lines(capsys)
-    assert line["template"] == "Uvicorn running on 127.0.0.1:8080"
+    assert line["template"] == "[Errno 98] address in use"
 
 
 def test_a_line_whose_arguments_do_not_fit_is_logged_without_them(capsys: Capture) -> None:
-    logging.getLogger("uvicorn.error").info("port %d", CANARY)
+    logging.getLogger("library").error("port %d", CANARY)
     logging.getLogger("library").error("%d", CANARY)
     logging.getLogger("library").error(ValueError(CANARY))
     assert [line["template"] for line in lines(capsys)] == ["port %d", "%d", "ValueError"]
