@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import CTE, Connection, and_, func, insert, select, update
+from sqlalchemy import CTE, Connection, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from gateway.infrastructure.database import Database, DatabaseError, wrapped
@@ -86,9 +86,10 @@ class LedgerTransaction:
 
     def erase(self, rows: Sequence[EntryRow]) -> None:
         """Drop content and salt of these entries."""
-        for row in rows:
-            mine = and_(entries.c.tenant == row.tenant, entries.c.writer == row.writer, entries.c.seq == row.seq)
-            self.connection.execute(update(entries).where(mine).values(salt=None, content=None))
+        if rows:
+            place = and_(entries.c.tenant == bindparam("t"), entries.c.writer == bindparam("w"), entries.c.seq == bindparam("s"))
+            each = [{"t": row.tenant, "w": row.writer, "s": row.seq} for row in rows]
+            self.connection.execute(update(entries).where(place).values(salt=None, content=None), each)
 
     def erasable(self, tenant: str, *, intent_id: str | None = None, before_ns: int | None = None, limit: int = 500) -> list[EntryRow]:
         """Entries of a tenant that still have content or salt: of one intent, or those that expired before a time."""
