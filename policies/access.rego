@@ -18,7 +18,7 @@ violations contains reason("access.team", "your key belongs to no team that this
 	known_teams == []
 }
 
-violations contains reason("access.route", sprintf("none of your teams may use the route %s", [input.request.route])) if {
+violations contains reason("access.route", sprintf("none of your teams may use the route %v", [input.request.route])) if {
 	known_teams != []
 	teams_with_route == []
 }

@@ -16,7 +16,7 @@ caps := {tokens |
 
 obligations := {"max_tokens": cap}
 
-violations contains {"rule": "limits.tool", "message": sprintf("the tool %s is blocked", [name])} if {
+violations contains {"rule": "limits.tool", "message": sprintf("the tool %v is blocked", [name])} if {
 	some tool in object.get(input, ["request", "tools"], [])
 	name := object.get(tool, ["function", "name"], "")
 	name in data.limits.blocked_tools

@@ -22,6 +22,9 @@ OnReload = Callable[[bool, str, Sequence[Problem]], None]
 
 _SETTLE_S = 0.05  # a change younger than this may still be being written
 _NOTHING = Verdict(outcome="deny", reasons=(Reason("policy.unavailable", "no policy is loaded"),))
+_TOO_LATE = Verdict(
+    outcome="deny", reasons=(Reason("policy.error", "policy has changed and asks for the content of the answer now, part of which has left already"),)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,8 @@ class PolicyDecider:
         """
         if self._policy is None:
             return Decision(hook=hook, verdict=_NOTHING, revision="", input=b"{}", memoised=False, duration_ns=0)
+        if hook is Hook.ANSWER and self._policy.reads_answer_content and _has_left(parts):
+            return Decision(hook=hook, verdict=_TOO_LATE, revision=self._policy.revision, input=b"{}", memoised=False, duration_ns=0)
         return self._policy.decide(hook, parts)
 
     async def start(self) -> None:
@@ -177,3 +182,9 @@ class PolicyDecider:
         if self._options is None:
             raise ValueError("this decider was made for a policy, not for a folder")
         return self._options
+
+
+def _has_left(parts: Mapping[str, Any]) -> bool:
+    """Whether the content of the answer was let go chunk by chunk, so that its section has no text to decide about: the policy changed meanwhile."""
+    answer = parts.get("answer")
+    return isinstance(answer, Mapping) and "text" not in answer

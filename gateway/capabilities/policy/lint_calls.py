@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from gateway.capabilities.policy.builtins import PATTERN_ARGUMENT
 from gateway.capabilities.policy.contract import UNICODE_DEPENDENT_REGEX
 from gateway.capabilities.policy.problems import Problem
-from gateway.capabilities.policy.syntax import Module, Node, Program, Reference, callee, literal_text, place, references, walk
+from gateway.capabilities.policy.syntax import Module, Node, Program, Reference, Rule, callee, literal_text, place, references, walk
 
+_CONSTANTS = frozenset({"String", "RawString", "Number", "True", "False", "Null", "ArrayCompr", "SetCompr", "ObjectCompr"})
 _FORMAT = re.compile(r"%(?:%|[sdv])")
 
 
@@ -18,10 +19,15 @@ def check_call(file: str, node: Node) -> Iterator[Problem]:
     name, arguments = callee(node) or "", node["Call"]["params"]
     if name in PATTERN_ARGUMENT and len(arguments) > PATTERN_ARGUMENT[name]:
         yield from _pattern(file, arguments[PATTERN_ARGUMENT[name]], node)
-    if name == "strings.count" and len(arguments) == 2 and not literal_text(arguments[1]):
-        yield Problem(file, *place(node), "strings.count may be asked for an empty text here, which no two engines count alike", "count a literal text")
+    if name == "strings.count" and len(arguments) == 2 and _overlaps(literal_text(arguments[1]) or ""):
+        yield Problem(file, *place(node), "strings.count counts this differently in the two engines", "count a literal text that cannot overlap itself")
     if name == "sprintf" and arguments:
         yield from _format(file, arguments[0], node)
+
+
+def _overlaps(text: str) -> bool:
+    """Whether two occurrences can share characters (``aa`` in ``aaa``); the empty text, and one that is not literal, may."""
+    return not text or any(text.startswith(text[-length:]) for length in range(1, len(text)))
 
 
 def _pattern(file: str, pattern: Node, call: Node) -> Iterator[Problem]:
@@ -64,4 +70,13 @@ def _may_be_undefined(program: Program, module: Module, found: Reference) -> boo
     if path is None or path in {("input",), ("data",)}:
         return bool(found.segments)
     rules = program.rules.get(path[1:], []) if path[0] == "data" else []
-    return not any(rule.kind in {"default", "set", "function"} for rule in rules)
+    return not any(rule.kind in {"default", "set", "function"} or _always_defined(rule) for rule in rules)
+
+
+def _always_defined(rule: Rule) -> bool:
+    """Whether a rule has a value whatever the input: ``text := object.get(input.answer, "text", "")`` without a condition."""
+    assign = next(iter(rule.node["Spec"]["head"].values())).get("assign") if "Spec" in rule.node else None
+    if rule.keyed or not assign or rule.node["Spec"]["bodies"]:
+        return False
+    value = assign["value"]
+    return callee(value) == "object.get" or next(iter(value)) in _CONSTANTS

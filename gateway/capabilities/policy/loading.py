@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -59,11 +60,19 @@ def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float 
         for name, outcome in result.cases.items()
         if outcome["seconds"] > timeout_s
     )
-    program = Program(result.ast) if result.ast is not None else None
-    if program is not None:
-        problems.extend(lint(program, bundle.data))
+    program = _linted(result.ast, bundle, problems) if result.ast is not None else None
     if problems or program is None:
         raise PolicyError(problems)
+    return program
+
+
+def _linted(tree: Sequence[Mapping[str, Any]], bundle: Bundle, problems: list[Problem]) -> Program | None:
+    try:
+        program = Program(tree)
+        problems.extend(lint(program, bundle.data))
+    except RecursionError:
+        problems.append(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"))
+        return None
     return program
 
 

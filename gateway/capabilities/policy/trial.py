@@ -80,13 +80,16 @@ class Trial:
 
     def _read(self, said: bytes, *, late: bool, status: int) -> Result:
         lines = [line for line in said.split(b"\n")[:-1] if line]
-        steps: list[dict[str, Any]] = [orjson.loads(line) for line in lines]
+        try:
+            steps: list[dict[str, Any]] = [orjson.loads(line) for line in lines]
+        except orjson.JSONDecodeError:  # the parsed modules are nested deeper than it reads
+            return Result(ast=None, cases={}, problems=(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"),))
         first = steps[0] if steps else {}
         cases = {step["case"]: step for step in steps[1:]}
         problems = []
         if "fault" in first:
             fault = first["fault"]
-            problems.append(Problem(fault["file"], fault["line"], fault["col"], f"does not compile: {fault['detail']}", "correct the Rego"))
+            problems.append(Problem(fault["file"] or "policy", fault["line"], fault["col"], f"does not compile: {fault['detail']}", "correct the Rego"))
         elif len(cases) < len(self._cases) or "ast" not in first:
             problems.append(Problem("policy", 0, 0, f"the trial failed {self._at(first, cases)}: {self._why(late, status)}", "make the rule cheaper"))
         return Result(ast=first.get("ast"), cases=cases, problems=tuple(problems))

@@ -162,3 +162,14 @@ async def test_closing_kills_a_trial_that_runs(write: Write, calls: list[tuple[b
 async def test_a_decider_of_a_policy_has_no_folder_to_watch() -> None:
     with pytest.raises(ValueError, match="not for a folder"):
         await PolicyDecider().start()
+
+
+async def test_a_policy_that_asks_for_content_that_has_left_already_refuses(write: Write, calls: list[tuple[bool, str, int]]) -> None:
+    decider = decider_of(write(), calls)
+    write({"answer.rego": 'package gateway.answer\n\nverdict := {"outcome": "allow"} if object.get(input, ["answer", "text"], "") != "x"\n'})
+    await decider.start()
+    assert decider.reads_answer_content
+    whole = await decider.decide(Hook.ANSWER, {"answer": {"text": lambda: "y", "finish_reason": "stop"}})
+    left = await decider.decide(Hook.ANSWER, {"answer": {"finish_reason": "stop"}})
+    assert (whole.verdict.outcome, left.verdict.outcome) == ("allow", "deny")
+    await decider.close()

@@ -38,6 +38,8 @@ def problems_of(rules: str, data: dict[str, Any] | None = None, **modules: str) 
         ("a := data.gateway.helper.g(1)", "4:", "there is no function"),
         ('a := strings.count("a", "")', "4:", "strings.count"),
         ("a := strings.count(input.request.route, input.subject.id)", "4:", "strings.count"),
+        ('a := strings.count(input.request.route, "aa")', "4:", "strings.count"),
+        ('a := to_number("1")', "4:", "numbers of the input are numbers"),
         ('a if regex.match("\\\\d", "1")', "4:", "different things"),
         ("a if regex.match(`\\w+`, `a`)", "4:", "different things"),
         ("a if regex.match(`(?i)a`, `a`)", "4:", "different things"),
@@ -78,6 +80,7 @@ def test_each_slip_is_named_with_its_place(rules: str, place: str, what: str) ->
     [
         'a if not object.get(input, ["request", "route"], "") == "a"',
         'a if {\n\troute := object.get(input.request, "route", "")\n\tnot startswith(route, "a")\n}',
+        'b := object.get(input, ["request", "route"], "")\na if not startswith(b, "a")',
         "default b := 1\nb := 2 if input.attempt == 2\na if not helper.f(b)",
         "a if not input.request.stream",
         "a if { some x in [1]; some y in [2]; x == y }",

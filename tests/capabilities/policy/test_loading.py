@@ -31,6 +31,8 @@ def test_the_example_policies_may_go_live() -> None:
         ({"more.rego": "package more\n\nv := http.send({})\n"}, "http.send may not be called"),
         ({"answer.rego": None}, "no rule verdict in package gateway.answer"),
         ({"intent.rego": "package gateway.intent\n\nverdict := 1 if input.subjekt\n"}, "did you mean subject?"),
+        ({"more.rego": "package more\n\nv := 1" + " +\n1" * 250}, "nested too deep"),
+        ({"more.rego": "package more\n\nv := 1" + " +\n1" * 600}, "recursion"),
         ({"data.yaml": "a: yes"}, "data.yaml:1:4"),
     ],
 )
