@@ -18,13 +18,15 @@ from gateway.capabilities.redaction.pieces import END, Kind, LeafPieces, Piece
 from gateway.capabilities.redaction.scanning import Scan, SegmentStream
 
 _RUN = re.compile(r'[^"\\]+')
+_PUNCTUATION = re.compile(r"[ \t\r\n{}\[\],:]+")
 _NUMBER = re.compile(r"[0-9.eE+\-]+")
 _LITERAL = re.compile(r"[a-z]+")
+_SHORT_TOKEN = re.compile(r"(?:-?[0-9][0-9.]{0,4}|true|false|null)(?=[ \t\r\n,\]}])")
+"""A token that needs no scan and whose end has come."""
 _HEX = re.compile("[0-9a-fA-F]{0,4}")
 _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = frozenset({"true", "false", "null"})
 _OPEN, _CLOSE, _SPACE = "{[", "}]", " \t\r\n"
-_PUNCTUATION = frozenset("{[}],:")
 _NUMBER_STARTS = frozenset("-+.0123456789")
 _OUTSIDE, _INSIDE, _IN_NUMBER, _IN_LITERAL, _PLAIN = range(5)
 _LONG_NUMBER = 7
@@ -40,7 +42,7 @@ class JsonPieces:
         "_cues", "_decoded", "_escape", "_expect_key", "_high", "_is_key", "_key", "_leaf",
         "_pieces", "_scan", "_stack", "_started", "_state", "_stream", "_token",
     )  # fmt: skip
-    _leaf: LeafPieces
+    _leaf: LeafPieces | None
 
     def __init__(self, stream: Callable[[str | None], SegmentStream], scan: Scan) -> None:
         self._stream = stream
@@ -98,22 +100,23 @@ class JsonPieces:
     # Outside of strings
 
     def _outside(self, text: str, position: int) -> int:
-        char = text[position]
-        if char in _SPACE:
-            self._raw(char)
-        elif self._started and not self._stack:
+        run = _PUNCTUATION.match(text, position)
+        if run is not None:
+            return self._punctuation(text, position, run.end())
+        if self._started and not self._stack:
             return self._fail(text, position)
-        elif char == '"':
+        if text[position] == '"':
             self._begin_string()
-        elif char in _PUNCTUATION:
-            if not self._punctuation(char):
-                return self._fail(text, position)
-        else:
-            return self._begin_token(text, position)
-        return position + 1
+            return position + 1
+        return self._begin_token(text, position)
 
     def _begin_token(self, text: str, position: int) -> int:
         """A number or a literal, if it can be one; the character is looked at again as a part of it."""
+        short = _SHORT_TOKEN.match(text, position)
+        if short is not None:
+            self._started = True
+            self._raw(short[0])
+            return short.end()
         if text[position] in _NUMBER_STARTS:
             self._state = _IN_NUMBER
         elif _LITERAL.match(text, position):
@@ -123,11 +126,23 @@ class JsonPieces:
         self._started = True
         return position
 
-    def _punctuation(self, char: str) -> bool:
+    def _punctuation(self, text: str, start: int, end: int) -> int:
+        """A run of punctuation, as far as it can be JSON."""
+        for position in range(start, end):
+            char = text[position]
+            if not (char in _SPACE or self._structural(char)):
+                if position > start:
+                    self._raw(text[start:position])
+                return self._fail(text, position)
+        self._raw(text[start:end])
+        return end
+
+    def _structural(self, char: str) -> bool:
         if char in _OPEN:
-            cue = "" if char == "{" or not self._cues else self._cues[-1]
+            if self._started and not self._stack:
+                return False
+            self._cues.append("" if char == "{" or not self._cues else self._cues[-1])
             self._stack.append(char)
-            self._cues.append(cue)
             self._expect_key = char == "{"
             self._started = True
         elif not self._stack:
@@ -139,7 +154,6 @@ class JsonPieces:
             self._expect_key = False
         else:
             self._expect_key = char == "," and self._stack[-1] == "{"
-        self._raw(char)
         return True
 
     def _lexeme(self, text: str, position: int) -> int:
@@ -171,7 +185,7 @@ class JsonPieces:
         self._started = True
         self._is_key = self._expect_key
         self._key = ""
-        self._leaf = LeafPieces(self._stream(None if self._is_key else self._cue()), escape=True)
+        self._leaf = None
         self._state = _INSIDE
         self._raw('"')
 
@@ -237,11 +251,14 @@ class JsonPieces:
             self._decoded.clear()
             if self._is_key and len(self._key) < _LONGEST_CUE:
                 self._key += decoded[:_LONGEST_CUE]
+            if self._leaf is None:
+                self._leaf = LeafPieces(self._stream(None if self._is_key else self._cue()), escape=True)
             self._pieces += self._leaf.push(decoded)
 
     def _end_leaf(self) -> None:
         self._scan_decoded()
-        self._pieces += self._leaf.finish()
+        if self._leaf is not None:
+            self._pieces += self._leaf.finish()
 
     # Not JSON
 

@@ -24,22 +24,21 @@ def rebuild(root: Any, leaves: Iterable[Leaf], view: View, media: Iterable[Link]
     """
     copies = Copies(root)
     touched: list[Leaf] = []
-    renamed: list[tuple[Leaf, str]] = []
+    renamed: dict[Link, dict[str, str]] = {}
     for leaf in leaves:
         text, differs = _rendered(leaf, view)
         if differs:
             touched.append(leaf)
         elif not respell or text == leaf.text:
             continue
-        if leaf.is_key:
-            renamed.append((leaf, text))
+        if leaf.is_key and leaf.link is not None:
+            renamed.setdefault(leaf.link[0], {})[leaf.text] = text
         else:
             copies.set(leaf.link, text)
     for link in media:
         copies.set(link, "<UNSCANNED>")
-    renamed.sort(key=lambda item: -len(path(item[0].link)))  # deepest first: places are named by the original keys
-    for leaf, text in renamed:
-        copies.rename(leaf.link, text)
+    for owner in sorted(renamed, key=lambda link: -len(path(link))):  # deepest first: places are named by the original keys
+        copies.rename(owner, renamed[owner])
     return Rebuilt(copies.root, touched)
 
 
@@ -66,19 +65,17 @@ class Copies:
         else:
             self.own(link[0])[link[1]] = value
 
-    def rename(self, link: Link, new: str) -> None:
-        """Give a key another name in its place; two keys that become the same are told apart."""
-        if link is None:
-            return
-        owner, old = self.own(link[0]), link[1]
-        number = 1
-        name = new
-        while name in owner:
-            number += 1
-            name = f"{new}_{number}"
-        items = [(name if key == old else key, value) for key, value in owner.items()]
+    def rename(self, link: Link, names: dict[str, str]) -> None:
+        """Give keys of the object at ``link`` other names in their places; keys that become the same are told apart by a number."""
+        owner = self.own(link)
+        items = list(owner.items())
+        taken = dict.fromkeys((key for key, _ in items if key not in names), 1)
         owner.clear()
-        owner.update(items)
+        for key, value in items:
+            name = key
+            if key in names:
+                name = _free(names[key], taken)
+            owner[name] = value
 
     def own(self, link: Link) -> Any:
         """The container at ``link``, copied if that has not been done yet."""
@@ -94,3 +91,13 @@ class Copies:
             copy[step] = self._copies[place] = copy[step].copy()
             copy = copy[step]
         return copy
+
+
+def _free(name: str, taken: dict[str, int]) -> str:
+    """``name``, with a number if it is taken. ``taken``: name -> how often it was asked for."""
+    free = name
+    while free in taken:
+        taken[name] = taken.get(name, 1) + 1
+        free = f"{name}_{taken[name]}"
+    taken[free] = 1
+    return free
