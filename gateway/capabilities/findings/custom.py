@@ -42,7 +42,9 @@ def _compile(option: str, name: str, pattern: str) -> Any:
     try:
         return re2.compile(pattern, _options())
     except re2.error as error:
-        raise ScanOptionsError(f"redaction.{option}: {name}: not a google-re2 pattern: {error}", option=option, name=name) from None
+        told = error.args[0] if error.args else ""
+        reason = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise ScanOptionsError(f"redaction.{option}: {name}: not a google-re2 pattern: {reason}", option=option, name=name) from None
 
 
 def compile_patterns(patterns: Mapping[str, str]) -> list[CustomPattern]:

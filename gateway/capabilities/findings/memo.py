@@ -45,6 +45,11 @@ class FindingsMemo:
             self.hits += 1
         return found
 
+    @property
+    def entries(self) -> int:
+        """How many texts are remembered."""
+        return len(self._young) + len(self._old)
+
     def _remember(self, digest: bytes, found: tuple[Finding, ...]) -> None:
         if len(self._young) >= self._entries // 2:
             self._old = self._young
