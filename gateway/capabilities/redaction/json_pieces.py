@@ -40,7 +40,7 @@ class JsonPieces:
 
     __slots__ = (
         "_cues", "_decoded", "_escape", "_expect_key", "_high", "_is_key", "_key", "_leaf",
-        "_pieces", "_scan", "_stack", "_started", "_state", "_stream", "_token",
+        "_passing", "_pieces", "_scan", "_stack", "_started", "_state", "_stream", "_token",
     )  # fmt: skip
     _leaf: LeafPieces | None
 
@@ -59,6 +59,7 @@ class JsonPieces:
         self._is_key = False
         self._key = ""
         self._pieces: list[Piece] = []
+        self._passing: list[str] = []
 
     def push(self, delta: str, /) -> list[Piece]:
         """The pieces that are certain once ``delta`` was added."""
@@ -90,12 +91,20 @@ class JsonPieces:
         return self._lexeme(text, position)
 
     def _taken(self) -> list[Piece]:
+        self._add([])
         pieces = self._pieces
         self._pieces = []
         return pieces
 
     def _raw(self, text: str) -> None:
-        self._pieces.append(Piece(Kind.RAW, text))
+        self._passing.append(text)
+
+    def _add(self, pieces: list[Piece]) -> None:
+        """Add pieces after the punctuation before them, which is one piece."""
+        if self._passing:
+            self._pieces.append(Piece(Kind.RAW, "".join(self._passing)))
+            self._passing.clear()
+        self._pieces += pieces
 
     # Outside of strings
 
@@ -174,7 +183,10 @@ class JsonPieces:
             return
         self._state = _OUTSIDE
         findings = self._scan(token, key=self._cue()) if len(token) >= _LONG_NUMBER else ()
-        self._pieces.append(Piece(Kind.NUMBER, token, findings[0].category) if findings else Piece(Kind.RAW, token))
+        if findings:
+            self._add([Piece(Kind.NUMBER, token, findings[0].category)])
+        else:
+            self._raw(token)
 
     def _cue(self) -> str | None:
         return self._cues[-1] or None if self._cues else None
@@ -253,12 +265,12 @@ class JsonPieces:
                 self._key += decoded[:_LONGEST_CUE]
             if self._leaf is None:
                 self._leaf = LeafPieces(self._stream(None if self._is_key else self._cue()), escape=True)
-            self._pieces += self._leaf.push(decoded)
+            self._add(self._leaf.push(decoded))
 
     def _end_leaf(self) -> None:
         self._scan_decoded()
         if self._leaf is not None:
-            self._pieces += self._leaf.finish()
+            self._add(self._leaf.finish())
 
     # Not JSON
 
