@@ -35,11 +35,16 @@ from gateway.pipeline.services import Limits, Model, Services
 from gateway.settings import Settings, Target, Tenant
 from gateway.surfaces.application import build_application
 from gateway.surfaces.front import Front
+from gateway.surfaces.http_protocol import bounded
 from gateway.surfaces.http_request import RequestLimits
 from gateway.surfaces.openai_chat import PATH, ChatCompletions
 
 VERSION = version("execution-gateway")
 log = get_logger()
+
+
+class ListenError(Exception):
+    """The gateway cannot listen where the config says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +205,14 @@ class Server(uvicorn.Server):
         await self._running.enter_async_context(running(services, self._gateway.database))
         try:
             await super().startup(sockets)
+        except SystemExit:  # uvicorn's way to say that it cannot listen
+            await self._running.aclose()
+            raise ListenError(f"server.listen: {self.config.host}:{self.config.port} is taken, or is no address of this machine") from None
         except BaseException:
             await self._running.aclose()
             raise
-        address = f"{self.config.host}:{self.config.port}"
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        address = f"{host}:{port}"
         log.info("server.ready", address=address, policy=services.policy.revision, recovered=services.records.recovered)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -220,19 +229,19 @@ def serve(settings: Settings) -> None:
 
     Raises:
         DatabaseError, RecordUnavailable, PolicyError, ScanOptionsError: It cannot start; see ``running`` and ``build``.
-        SystemExit: The address cannot be listened on.
+        ListenError: The address is taken, or is none of this machine.
     """
     configure_logging(settings.telemetry.logs.format, settings.telemetry.logs.level)
     for part in settings.left_out:
         log.info("config.left_out", part=part.where, why=part.why)
     gateway = build(settings)
-    listen = settings.server.listen
+    listen, limits = settings.server.listen, settings.server.limits
     config = uvicorn.Config(
         gateway.front,
         host=listen.host,
         port=listen.port,
         loop="uvloop",
-        http="httptools",
+        http=bounded(head_bytes=limits.header_bytes, body_bytes=limits.body_bytes),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway.app import serve
+from gateway.app import ListenError, serve
 from gateway.capabilities.findings.options import ScanOptionsError
 from gateway.capabilities.policy.problems import PolicyError
 from gateway.errors import GatewayError
@@ -25,5 +25,5 @@ def command(config: Path) -> None:
     except (PolicyError, ScanOptionsError) as error:
         compile_all(config)  # says it all at once, with file and line
         raise Refusal(str(error)) from error
-    except (DatabaseError, GatewayError) as error:
+    except (DatabaseError, GatewayError, ListenError) as error:
         raise Refusal(f"the gateway cannot start: {error}") from error

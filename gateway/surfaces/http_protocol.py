@@ -1,0 +1,111 @@
+"""The server's HTTP protocol with the bounds that uvicorn does not have, so that no caller, known or not, can fill memory or hold connections.
+
+The head of a request has a size while it comes (the front's own check sees it only when it is whole) and a time; what still comes of a body after its
+request was answered is read for a while, so that the caller can read the answer, and then the connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar, cast
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from gateway.errors import HeadersTooLarge
+from gateway.surfaces.error_responses import error_body
+
+HEAD_S = 20.0
+"""How long a connection may take from its beginning, or from the first byte of a request, to the end of the request's head."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. ``bounded`` makes the class that a server uses."""
+
+    head_bytes: ClassVar[int]
+    body_bytes: ClassVar[int]
+    head_s: ClassVar[float]
+
+    _in_head = False
+    _head_received = 0
+    _unread = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """A connection begins: its first head is awaited."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self.head_s, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. A head that came in one piece, as nearly all do, costs nothing more here."""
+        within = self._in_head
+        super().data_received(data)
+        if not self._in_head:
+            return
+        if not within:
+            self._head_received = 0
+            if self._timer is None:
+                self._timer = self.loop.call_later(self.head_s, self._late)
+            return
+        self._head_received += len(data)
+        if self._head_received > self.head_bytes:
+            self._refuse()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_head = True
+        self._unread = 0
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the front judges it."""
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which nobody reads any more once the request was answered."""
+        if self.cycle.response_complete:
+            self._unread += len(body)
+            if self._unread > self.body_bytes:
+                self.transport.close()
+            return
+        super().on_body(body)
+
+    def _refuse(self) -> None:
+        """Answer 431 and end the connection, unless an earlier answer is under way: then only end it."""
+        self._in_head = False
+        if not self.transport.is_closing() and not self._answering:
+            content = orjson.dumps(error_body(HeadersTooLarge(f"the headers are over {self.head_bytes} bytes")))
+            head = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            self.transport.write(head % len(content) + content)
+        self.transport.close()
+
+    def _late(self) -> None:
+        """The head did not come in time. While an earlier answer of the connection is under way, it is given the same time again."""
+        self._timer = None
+        if self._answering:
+            self._timer = self.loop.call_later(self.head_s, self._late)
+        else:
+            self.transport.close()
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is under way."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def bounded(*, head_bytes: int, body_bytes: int, head_s: float = HEAD_S) -> type[BoundedProtocol]:
+    """The protocol with its bounds, as a server wants it: a class."""
+    return type("Protocol", (BoundedProtocol,), {"head_bytes": head_bytes, "body_bytes": body_bytes, "head_s": head_s})
