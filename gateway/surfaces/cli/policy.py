@@ -16,7 +16,8 @@ from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.policy.loading import check, load_policy
 from gateway.capabilities.policy.problems import PolicyError
 from gateway.domain import Decision, Hook
-from gateway.surfaces.cli.config_file import Refusal, config_option, load_settings
+from gateway.settings import parts_of
+from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
 
 T = TypeVar("T")
 _policies_option = click.option(
@@ -79,7 +80,7 @@ command.add_command(lint, "check")
 def _folder(policies: Path | None, config: Path) -> Path:
     if policies is not None:
         return policies
-    return load_settings(config).policy.path if config.exists() else Path("policies")
+    return refusing(parts_of, config).policy if config.exists() else Path("policies")  # an author needs none of the config's secrets
 
 
 def _or_refuse(do: Callable[[], T]) -> T:

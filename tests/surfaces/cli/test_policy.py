@@ -96,3 +96,12 @@ def test_a_missing_folder_is_one_clear_line(tmp_path: Path, arguments: tuple[str
     result = run(*arguments, "--policies", str(tmp_path / "nowhere"), stdin="{}")
     assert result.exit_code == 2
     assert "there is no such policy folder" in result.output
+
+
+def test_the_folder_is_that_of_the_config_which_may_lack_its_secrets(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("keys: {api_key_hash: file:nowhere}\npolicy: {path: rules}\n")
+    (tmp_path / "rules").mkdir()
+    folder(tmp_path / "rules", a_test="package t\n\ntest_a if true\n")
+    result = run("test", "--config", str(config))
+    assert (result.exit_code, result.output) == (0, "1 passed, 0 failed\n")
