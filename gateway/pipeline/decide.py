@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.redaction.request import Inspection
-from gateway.domain import Decision, Hook, Reason, Subject
+from gateway.domain import Decision, Destination, Hook, Obligations, Reason, Subject
 from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
 from gateway.pipeline.services import Services
@@ -18,7 +19,7 @@ _CONTENT = frozenset({"messages", "tools", "model", "stream"})
 
 async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
     """The verdict on the intent, with what this build must enforce itself checked: unscanned content and the granted routes."""
-    decision = await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection))
+    decision = without_values(await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection)), inspection)
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     if decision.verdict.outcome != "allow":
@@ -29,6 +30,22 @@ async def decide(services: Services, intent: Intent, plan: Plan, inspection: Ins
     if obligations.routes is not None and plan.route.name not in obligations.routes:
         return _denied(decision, "policy.route", "policy does not grant this route to the intent")
     return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
+
+
+def without_values(decision: Decision, inspection: Inspection) -> Decision:
+    """The decision with no sensitive value in its reasons and labels: a policy may compute them from content, and they go to the record and to traces."""
+    verdict = decision.verdict
+    if not verdict.reasons and not verdict.obligations.labels:
+        return decision
+    said = [[reason.rule, reason.message] for reason in verdict.reasons]
+    labels = dict(verdict.obligations.labels)
+    nothing = Obligations()
+    shown_said = inspection.redact(said, nothing, Destination.RECORD)
+    shown_labels = inspection.redact(labels, nothing, Destination.RECORD)
+    if shown_said == said and shown_labels == labels:
+        return decision
+    reasons = tuple(Reason(rule, message) for rule, message in shown_said)
+    return replace(decision, verdict=replace(verdict, reasons=reasons, obligations=replace(verdict.obligations, labels=shown_labels)))
 
 
 def _denied(decision: Decision, rule: str, message: str) -> Denied:

@@ -10,7 +10,7 @@ import orjson
 from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
 from gateway.pipeline.intent import Intent
 
-_CONTENT = (("request", "params"), ("request", "messages"), ("request", "tools"), ("answer", "text"), ("answer", "tool_calls"))
+_CONTENT = (("request", "params"), ("request", "messages"), ("request", "tools"), ("answer", "text"), ("answer", "tool_calls"), ("answer", "finish_reason"))
 
 
 def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:

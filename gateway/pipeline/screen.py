@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.domain import Decision, FindingCount, Hook, Json
 from gateway.infrastructure.telemetry.semconv import decision_attributes
-from gateway.pipeline.decide import subject_input
+from gateway.pipeline.decide import subject_input, without_values
 from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Denied, Intent, Plan, Screened
 from gateway.pipeline.services import Services
@@ -19,6 +19,8 @@ async def screen(
     """The verdict on the answer. ``content`` gives ``text`` and ``tool_calls`` to a policy that refers to them."""
     intent.answer_findings = tuple(findings)
     decision = await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, content, finish_reason))
+    if intent.inspection is not None:
+        decision = without_values(decision, intent.inspection)
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     for finding in findings:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from gateway.capabilities.redaction.stream import ChatStream
@@ -59,8 +60,9 @@ class StreamRelay:
         """Server-sent events for the caller. Whatever ends them, the record is closed and the upstream let go."""
         body = self._passed() if self._allowed.plan.stream_mode is StreamMode.PASS else self._buffered()
         try:
-            async for events in body:
-                yield events
+            async with aclosing(body):
+                async for events in body:
+                    yield events
         except GatewayError as error:
             self._attempt.fail(error)
             if not self.handed_over:
@@ -96,7 +98,7 @@ class StreamRelay:
                 yield b"".join(leaving)
         answer = holder.completion(redactor.record_choices())
         await self._attempt.end(answer, holder.usage)
-        verdict = await screen(self._services, intent, self._allowed.plan, redactor.findings, {}, holder.finish_reason)
+        verdict = await screen(self._services, intent, self._allowed.plan, redactor.findings, _content(answer), holder.finish_reason)
         if isinstance(verdict, Denied):
             raise denied(verdict)
         await self._complete(redactor)
@@ -110,6 +112,7 @@ class StreamRelay:
             yield work.result()
         finally:
             work.cancel()
+            await asyncio.wait({work})
 
     async def _judged(self) -> bytes:
         """Read the whole answer, judge it, record it; then all of its events at once."""
@@ -149,3 +152,12 @@ class StreamRelay:
     def _asked_for_usage(self) -> bool:
         options = self._intent.call.body.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _content(answer: Json) -> dict[str, Callable[[], Any]]:
+    """The content of a passed stream, redacted for the record, for a policy that went live while it ran and reads content: it must not find none."""
+    first: Json = next((choice["message"] for choice in answer["choices"]), {})
+    return {
+        "text": lambda: first.get("content") or "",
+        "tool_calls": lambda: [{"id": call["id"], "type": "function", "function": {**call}} for call in first.get("tool_calls") or ()],
+    }

@@ -27,7 +27,7 @@ READS_ALL = {
     "intent.rego": ALLOW_ALL["intent.rego"].replace("verdict :=", "default verdict :=")
     + '\nverdict := {"outcome": "deny"} if {\n\tinput.request.messages[0].content == "x"\n\tinput.request.tools == 1\n\tinput.request.params.user == 2\n}\n',
     "answer.rego": ALLOW_ALL["answer.rego"].replace("verdict :=", "default verdict :=")
-    + '\nverdict := {"outcome": "deny"} if {\n\tinput.answer.text == "x"\n\tinput.answer.tool_calls == 1\n}\n',
+    + '\nverdict := {"outcome": "deny"} if {\n\tinput.answer.text == "x"\n\tinput.answer.tool_calls == 1\n\tinput.answer.finish_reason == 2\n}\n',
 }
 """Policies that refer to all content, so that streams are buffered and decision inputs hold content."""
 MODES = {"pass": (ALLOW_ALL, "false"), "buffered": (READS_ALL, "true")}

@@ -89,3 +89,27 @@ async def test_every_choice_is_redacted_by_itself(tmp_path: Path) -> None:
         texts = {index: "".join(c["delta"].get("content") or "" for e in reply.events for c in e["choices"] if c["index"] == index) for index in (0, 1)}
         assert texts[0] == texts[1]
         assert texts[0].count("<EMAIL_ADDRESS_") == 1
+
+
+async def test_a_policy_that_goes_live_during_a_stream_and_reads_content_gets_the_content(tmp_path: Path) -> None:
+    slow = "rules: [{reply: 'we guarantee this to you', chunks: 3, pace_ms: 150}]"
+    async with local_gateway(tmp_path, slow) as local:
+        call = asyncio.create_task(local.ask("hello", stream=True))
+        await asyncio.sleep(0.15)
+        (tmp_path / "policies" / "answer.rego").write_text(READS_TEXT["answer.rego"])
+        await local.gateway.services.policy.reload_if_changed()
+        assert local.gateway.services.policy.reads_answer_content
+        reply = await call
+        assert not reply.done
+        assert reply.events[-1]["error"]["code"] == "policy_denied"
+
+
+async def test_a_caller_who_leaves_between_keep_alives_ends_the_work_behind_them(tmp_path: Path) -> None:
+    script = "rules: [{reply: 'one two three four five six', chunks: 3, pace_ms: 50}]"
+    async with local_gateway(tmp_path, script, policies=READS_TEXT) as local:
+        object.__setattr__(local.gateway.services, "keep_alive_s", 0.05)
+        await local.chat({"model": "assistant", "stream": True, "messages": [{"role": "user", "content": "x"}]}, leave_after=2)
+        closed = [entry["facts"] for entry in await local.entries() if entry["kind"] == "closed"]
+        assert [(facts["state"], facts["reason"]) for facts in closed] == [("cancelled", "caller.gone")]
+        assert local.gateway.services.limits.running == 0
+        assert local.gateway.services.models["simulated"].client.in_use == 0
