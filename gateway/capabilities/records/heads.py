@@ -129,7 +129,7 @@ class HeadFiles:
         if tenant in self._files:
             return
         slots = b"".join(sign_head(Head(tenant=tenant, writer=self._writer, n=n, link=NO_LINK), self._key) for n in (0, -1))
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / file_name(tenant, self._writer)
         draft = path.with_suffix(".new")
         fd = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC, 0o600)

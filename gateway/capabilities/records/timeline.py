@@ -68,7 +68,23 @@ def _decision(decision: Any, hook: str) -> Iterator[str]:
     yield _event(None, 0, "decided", f"{decision.get('hook', hook)}: {decision.get('outcome')}  ({how})" if how else f"{hook}: {decision.get('outcome')}")
     for reason in decision.get("reasons") or []:
         yield _detail(f"{reason.get('rule')}: {reason.get('message')}")
+    yield from _details("obliged", _obligations(decision.get("obligations")))
     yield from _details("policy", str(decision.get("revision") or "")[:12])
+
+
+def _obligations(obligations: Any) -> str:
+    """What differs from the strictest, which is nothing: ``reveal: model EMAIL_ADDRESS; max_tokens: 512``."""
+    if not isinstance(obligations, dict):
+        return ""
+    said = {name: value for name, value in obligations.items() if value not in (None, False, {}, [])}
+    reveal = said.get("reveal")
+    if isinstance(reveal, dict):
+        said["reveal"] = ", ".join(f"{destination} {_words(categories)}" for destination, categories in reveal.items() if categories)
+    return "; ".join(f"{name}: {_pairs(value) or _words(value)}" for name, value in said.items() if value)
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _attempt(attempt: Json, begin: int) -> Iterator[str]:

@@ -9,6 +9,15 @@ from gateway.capabilities.records.timeline import draw
 
 DECISION = {"hook": "intent", "outcome": "allow", "reasons": [{"rule": "routes.team", "message": "support may use it"}], "revision": "f" * 64}
 
+OBLIGATIONS = {
+    "reveal": {"model": ["EMAIL_ADDRESS", "IP_ADDRESS"], "caller": []},
+    "allow_unscanned": False,
+    "routes": ["assistant"],
+    "max_tokens": 512,
+    "retention_days": None,
+    "labels": {"team": "support"},
+}
+
 
 def entry(kind: str, at_ns: int, facts: dict[str, Any], *, erased: bool = False) -> RecordedEntry:
     return RecordedEntry(writer="w1", seq=1, kind=kind, at_ns=at_ns, facts=facts, digests={"content": "x"}, salt=None if erased else b"s", content=None)
@@ -31,7 +40,7 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
         "versions": {"config": "c" * 64, "code": "0.1.0"},
         "findings": [{"category": "EMAIL_ADDRESS", "count": 2, "where": "messages[0].content", "origin": "caller"}],
         "unscanned": [{"where": "messages[1]", "kind": "image"}],
-        "decision": {**DECISION, "memoised": True, "duration_ns": 12_000},
+        "decision": {**DECISION, "memoised": True, "duration_ns": 12_000, "obligations": OBLIGATIONS},
     }
     attempt = {
         "target": "simulated",
@@ -69,6 +78,7 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
         f"{pad}not scanned: messages[1] (image)",
         "               decided   intent: allow  (12 us, from memory)",
         f"{pad}routes.team: support may use it",
+        f"{pad}obliged: reveal: model EMAIL_ADDRESS IP_ADDRESS; routes: assistant; max_tokens: 512; labels: team support",
         f"{pad}policy: ffffffffffff",
         "      +1.0 ms  attempt   simulated  simulated-1  HTTP 200, stop",
         f"{pad}took: 30.0 ms, first token after 10.0 ms",
@@ -89,7 +99,7 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
     [
         {},
         {"subject": None, "findings": None, "decision": None, "attempts": None, "versions": None, "steps": None},
-        {"subject": "odd", "findings": ["odd"], "decision": "odd", "attempts": [{}], "versions": 3, "redactions": [], "timing": {"a": "odd"}},
+        {"subject": "odd", "findings": ["odd"], "decision": {"obligations": "odd"}, "attempts": [{}], "versions": 3, "redactions": [], "timing": {"a": "odd"}},
     ],
 )
 def test_facts_that_are_missing_or_odd_are_left_out(facts: dict[str, Any]) -> None:
