@@ -22,32 +22,38 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Deployment]:
+def prepared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Deployment:
+    """A gateway that was made ready and never runs: the others begin as copies of it."""
+    return Deployment(tmp_path_factory.mktemp("prepared"), provider)
+
+
+@pytest.fixture(scope="session")
+def key(prepared: Deployment) -> str:
+    """A key of team support, good in every gateway of the tests."""
+    return prepared.new_key("--name", "e2e")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, prepared: Deployment, key: str) -> Iterator[Deployment]:
     """A running gateway that no test stops or changes."""
-    deployment = Deployment(tmp_path_factory.mktemp("served"), provider)
+    deployment = Deployment(tmp_path_factory.mktemp("served"), prepared.provider, like=prepared)
     deployment.start()
     yield deployment
     deployment.stop()
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, provider: Provider) -> Iterator[Deploy]:
+def deploy(tmp_path: Path, prepared: Deployment, key: str) -> Iterator[Deploy]:
     """Makes a gateway of the test's own, not yet started; it is ended with the test."""
     made: list[Deployment] = []
 
     def make(changes: Mapping[str, str]) -> Deployment:
-        made.append(Deployment(tmp_path / f"gateway{len(made)}", provider, changes))
+        made.append(Deployment(tmp_path / f"gateway{len(made)}", prepared.provider, changes, like=prepared))
         return made[-1]
 
     yield make
     for deployment in made:
         deployment.stop()
-
-
-@pytest.fixture(scope="session")
-def key(served: Deployment) -> str:
-    """A key of team support."""
-    return served.new_key("--name", "e2e")
 
 
 @pytest.fixture

@@ -70,7 +70,8 @@ class Provider:
 class Deployment:
     """One gateway: its folder, its config, its process."""
 
-    def __init__(self, folder: Path, provider: Provider, changes: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, provider: Provider, changes: Mapping[str, str] | None = None, like: Deployment | None = None) -> None:
+        """In ``folder``, with ``changes`` to the config's text; with the secrets, keys and records of ``like``, or new secrets."""
         self.folder, self.provider, self.port = folder, provider, free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.policies = folder / "policies"
@@ -82,8 +83,11 @@ class Deployment:
             assert old in text, f"config.yaml no longer holds {old!r}"
             text = text.replace(old, new, 1)
         (folder / "config.yaml").write_text(text)
-        self.command("init")
         self._process: subprocess.Popen[bytes] | None = None
+        if like is None:
+            self.command("init")
+        else:
+            shutil.copytree(like.folder / ".gateway", folder / ".gateway")
 
     def command(self, *words: str, status: int = 0) -> str:
         """``gateway WORDS``; what it printed."""

@@ -43,9 +43,8 @@ def until_it_breaks(chunks: Iterator[Any]) -> list[Any]:
     return got
 
 
-def test_a_running_stream_finishes_after_sigterm_while_new_calls_are_refused_and_all_is_there_after_a_restart(deploy: Deploy) -> None:
+def test_a_running_stream_finishes_after_sigterm_while_new_calls_are_refused_and_all_is_there_after_a_restart(deploy: Deploy, key: str) -> None:
     gateway = deploy({})
-    key = gateway.new_key()
     gateway.start()
     with client_of(gateway, key) as client:
         raw = client.chat.completions.with_raw_response.create(model="assistant", messages=said("Count slowly"), stream=True)
@@ -69,9 +68,8 @@ def test_a_running_stream_finishes_after_sigterm_while_new_calls_are_refused_and
     assert "clean" in gateway.command("records", "verify", "--tenant", "acme")
 
 
-def test_a_limit_of_shutdown_ends_what_runs_too_long_and_its_record_says_so(deploy: Deploy) -> None:
+def test_a_limit_of_shutdown_ends_what_runs_too_long_and_its_record_says_so(deploy: Deploy, key: str) -> None:
     gateway = deploy({"server:\n": "server:\n  shutdown_s: 0.3\n"})
-    key = gateway.new_key()
     gateway.start()
     with client_of(gateway, key) as client:
         raw = client.chat.completions.with_raw_response.create(model="assistant", messages=said("Count slowly"), stream=True)
@@ -102,9 +100,8 @@ def test_a_key_that_has_expired_is_refused(served: Deployment) -> None:
         assert outcome(late) == "invalid_api_key"
 
 
-def test_a_policy_edited_while_serving_changes_what_is_decided_and_loses_no_request(deploy: Deploy) -> None:
+def test_a_policy_edited_while_serving_changes_what_is_decided_and_loses_no_request(deploy: Deploy, key: str) -> None:
     gateway = deploy({})
-    key = gateway.new_key()
     gateway.start()
     table, rules = gateway.policies / "data.yaml", gateway.policies / "intent.rego"
     good, good_rules = table.read_text(), rules.read_text()
@@ -147,9 +144,8 @@ def _degraded(gateway: Deployment) -> Any:
     return report if report["status"] == "degraded" else None
 
 
-def test_a_policy_that_reads_answers_from_now_on_buffers_streams_from_now_on(deploy: Deploy) -> None:
+def test_a_policy_that_reads_answers_from_now_on_buffers_streams_from_now_on(deploy: Deploy, key: str) -> None:
     gateway = deploy({})
-    key = gateway.new_key()
     gateway.start()
     reading = (
         'package gateway.answer\n\ndefault verdict := {"outcome": "allow", "obligations": {"reveal": {}}}\n\n'
@@ -166,9 +162,8 @@ def test_a_policy_that_reads_answers_from_now_on_buffers_streams_from_now_on(dep
             ask(client, "ten")
 
 
-def test_one_more_than_the_limit_of_intents_in_flight_is_a_rate_limit_error(deploy: Deploy) -> None:
+def test_one_more_than_the_limit_of_intents_in_flight_is_a_rate_limit_error(deploy: Deploy, key: str) -> None:
     gateway = deploy({"server:\n": "server:\n  limits: {in_flight: 1}\n"})
-    key = gateway.new_key()
     gateway.start()
     with client_of(gateway, key) as client, client_of(gateway, key) as other:
         running = iter(stream(client, "Count slowly"))
@@ -180,9 +175,8 @@ def test_one_more_than_the_limit_of_intents_in_flight_is_a_rate_limit_error(depl
         assert outcome(other) == "ok"
 
 
-def test_a_second_gateway_on_the_same_database_refuses_to_start_and_the_first_goes_on(deploy: Deploy) -> None:
+def test_a_second_gateway_on_the_same_database_refuses_to_start_and_the_first_goes_on(deploy: Deploy, key: str) -> None:
     gateway = deploy({})
-    key = gateway.new_key()
     gateway.start()
     assert "gateway.db" in gateway.command("run", status=2)
     with client_of(gateway, key) as client:

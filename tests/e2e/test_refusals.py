@@ -49,10 +49,10 @@ def test_a_failed_call_is_on_record_with_its_reason(served: Deployment, client: 
     assert (facts["state"], facts["reason"], facts["attempts"][0]["status"]) == ("failed", "upstream.unavailable", 500)
 
 
-@pytest.mark.parametrize("key", ["gw_unknown0000_" + "x" * 43, "not-a-key", "gw__", "gw_" + "k" * 500])
-def test_an_unknown_key_is_an_authentication_error(client: openai.OpenAI, key: str) -> None:
+@pytest.mark.parametrize("unknown", ["gw_unknown0000_" + "x" * 43, "not-a-key", "gw__", "gw_" + "k" * 500])
+def test_an_unknown_key_is_an_authentication_error(client: openai.OpenAI, unknown: str) -> None:
     with pytest.raises(openai.AuthenticationError) as raised:
-        ask(client.with_options(default_headers={"Authorization": f"Bearer {key}"}), "hello")
+        ask(client.with_options(default_headers={"Authorization": f"Bearer {unknown}"}), "hello")
     assert raised.value.code == "invalid_api_key"
 
 
