@@ -173,6 +173,7 @@ class Database:
         """Move the write-ahead log into the database and cut it to nothing, so that no freed bytes stay in it. ``False`` if others kept it busy."""
         deadline = time.monotonic() + wait_s
         with wrapped(self.path), contextlib.closing(self.driver()) as connection:
+            connection.execute("PRAGMA busy_timeout=100")
             while True:
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:

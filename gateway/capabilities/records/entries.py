@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import orjson
@@ -55,6 +55,8 @@ def _cleaned(value: Any) -> Any:
     """The same with strings that UTF-8 can hold, and keys that are strings."""
     if isinstance(value, str):
         return str(value).encode("utf-8", "replace").decode("utf-8")
+    if is_dataclass(value) and not isinstance(value, type):
+        return _cleaned(asdict(value))
     if isinstance(value, Mapping):
         return {_cleaned(key if isinstance(key, str) else repr(key)): _cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
