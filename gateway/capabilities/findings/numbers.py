@@ -16,6 +16,9 @@ _ATOM_LEFT = 40
 _BEYOND = 3
 _LEAST_BARE = 6
 _LAST_RANK = 1000
+_SPACE, _DIGIT = 0x20, 0x30
+_CARD_GROUP = 4
+_NOT_IN_A_LIST = (rb"(?<!\d )", rb"(?<!\d[ ,])")
 _WIDEST_ATOM = 24
 """No structured value has more letters and digits in a row."""
 _FIRM = 10
@@ -28,6 +31,7 @@ class NumberFinder:
 
     def __init__(self, recognisers: tuple[Recogniser, ...]) -> None:
         self._index = ShapeIndex(recognisers)
+        self._ungrouped = ShapeIndex([row for row in recognisers if not any(guard in row.pattern for guard in _NOT_IN_A_LIST)])
         self._own_cues = {row.cues: Cues(row.cues) for row in recognisers if row.cues}
 
     def find(self, view: View, out: list[Candidate]) -> None:
@@ -59,7 +63,7 @@ class NumberFinder:
             self._at(view, opened, end, out)
 
     def _at(self, view: View, start: int, window_end: int, out: list[Candidate]) -> None:
-        rows = self._index.of(view.cls[start : min(window_end + _BEYOND, start + SHAPE_WIDTH)])
+        rows = self._rows(view.cls, start, window_end)
         near: _Near | None = None
         won = _LAST_RANK
         for row, pattern in rows:
@@ -77,6 +81,14 @@ class NumberFinder:
                 candidate = candidate._replace(sure=verdict is True)
             out.append(candidate)
             won = row.rank if candidate.sure else won
+
+    def _rows(self, cls: bytes, start: int, window_end: int) -> tuple[tuple[Recogniser, re.Pattern[bytes]], ...]:
+        shape = cls[start : min(window_end + _BEYOND, start + SHAPE_WIDTH)]
+        if start < 2 or cls[start - 1] != _SPACE or cls[start - 2] != _DIGIT:
+            return self._index.of(shape)
+        # In a list of numbers only what needs no group before it can begin, and of that only cards go on over a space.
+        first, _, _ = shape.partition(b" ")
+        return self._ungrouped.of(shape if len(first) == _CARD_GROUP else first)
 
     def _cued(self, row: Recogniser, near: _Near, end: int) -> bool | None:
         """Whether a cue stands near; ``None`` if one may still come."""
