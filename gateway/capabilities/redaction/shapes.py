@@ -112,24 +112,17 @@ CONSTANTS = frozenset({
 })  # fmt: skip
 """Words of the protocol."""
 
-ANSWER_MESSAGE: Fields = MESSAGE
-JSON_ANSWER_MESSAGE: Fields = {**MESSAGE, "content": Role.JSON}
-
-
-def answer_shape(message: Fields) -> Fields:
-    """The shape of a complete chat completion, or of the frame of a chunk."""
-    choice = {"index": Role.NUMBER, "finish_reason": Role.CONSTANT, "logprobs": Role.LOGPROBS, "message": message}
-    return {
-        "id": Role.IDENTIFIER,
-        "object": Role.CONSTANT,
-        "created": Role.NUMBER,
-        "model": Role.CONSTANT,
-        "system_fingerprint": Role.IDENTIFIER,
-        "service_tier": Role.CONSTANT,
-        "usage": Role.NUMBER,
-        "choices": choice,
-    }
-
-
-ANSWER = answer_shape(ANSWER_MESSAGE)
-JSON_ANSWER = answer_shape(JSON_ANSWER_MESSAGE)
+_CHOICE: Fields = {"index": Role.NUMBER, "finish_reason": Role.CONSTANT, "logprobs": Role.LOGPROBS, "message": MESSAGE}
+ANSWER: Fields = {
+    "id": Role.IDENTIFIER,
+    "object": Role.CONSTANT,
+    "created": Role.NUMBER,
+    "model": Role.CONSTANT,
+    "system_fingerprint": Role.IDENTIFIER,
+    "service_tier": Role.CONSTANT,
+    "usage": Role.NUMBER,
+    "choices": _CHOICE,
+}
+"""A complete chat completion; its choices, but for the message, and the frame of a chunk are the same."""
+JSON_ANSWER: Fields = {**ANSWER, "choices": {**_CHOICE, "message": {**MESSAGE, "content": Role.JSON}}}
+"""The same where the caller asked for content that is JSON."""

@@ -189,26 +189,6 @@ def test_restored_values_are_escaped_in_arguments_and_in_json_content(sent: Send
         assert json.loads(call["function"]["arguments"])["to"] == ODD
 
 
-def test_the_finish_brings_all_that_was_held_of_its_choice_only(sent: Send) -> None:
-    stream = sent("hello")[0].stream(NOTHING)
-    for index in (0, 1):
-        assert stream.push(chunk({"content": f"word{index}"}, index=index))["choices"][0]["delta"] == {"content": ""}
-        stream.push(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "send", "arguments": '{"a": "held'}}]}, index=index))
-    last = stream.push(chunk({"content": "!"}, "stop", index=1))["choices"][0]["delta"]
-    assert last["content"] == "word1!"
-    assert last["tool_calls"] == [{"index": 0, "function": {"arguments": "held"}}]
-    stream.close()
-    assert [choice["content"] for choice in stream.caller_choices()] == [None, "word1!"]
-    assert [choice["content"] for choice in stream.record_choices()] == ["word0", "word1!"]
-
-
-def test_nothing_follows_a_finish(sent: Send) -> None:
-    stream = sent("hello")[0].stream(NOTHING)
-    stream.push(chunk({"content": "a"}, "stop"))
-    assert stream.push(chunk({"content": "more"}, logprobs={"content": []}))["choices"][0]["delta"] == {}
-    assert stream.caller_choices() == [{"index": 0, "content": "a", "refusal": None, "tool_calls": [], "finish_reason": "stop"}]
-
-
 def test_caller_and_record_see_what_each_is_granted(sent: Send) -> None:
     inspection, body = sent(f"mail {MAIL} x")
     text = f"{token_of(body)} {NEW} {CARD} end"
@@ -222,53 +202,6 @@ def test_caller_and_record_see_what_each_is_granted(sent: Send) -> None:
     body = {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}
     assert stream.caller_choices() == choices(inspection.inspect_answer(body).for_caller(granted))
     assert stream.record_choices() == choices(inspection.inspect_answer(body).for_record(granted))
-
-
-@pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("cut", range(5))
-def test_the_name_of_a_call_comes_once_it_is_whole_and_before_its_arguments(sent: Send, cut: int, *, known: bool) -> None:
-    tools = [{"type": "function", "function": {"name": "send"}}] if known else []
-    stream = sent("hello", tools=tools)[0].stream(NOTHING)
-    names = [part for part in parts("send", [cut]) if part]
-    seen = ""
-    for name in names:
-        function = stream.push(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": name, "arguments": ""}}]}))
-        seen += function["choices"][0]["delta"]["tool_calls"][0]["function"].get("name", "")
-    assert seen == ("send" if known else "")
-    function = stream.push(arguments_chunk("{"))["choices"][0]["delta"]["tool_calls"][0]["function"]
-    assert seen + function.get("name", "") == "send"
-    assert "name" not in stream.push(arguments_chunk("}"))["choices"][0]["delta"]["tool_calls"][0]["function"]
-    assert stream.caller_choices()[0]["tool_calls"] == [{"id": "c", "name": "send", "arguments": "{}"}]
-
-
-def test_names_and_ids_that_hold_a_value_are_aliases_and_known_aliases_are_restored(sent: Send) -> None:
-    tools = [{"type": "function", "function": {"name": MAIL}}]
-    inspection, body = sent("x", tools=tools)
-    alias = body["tools"][0]["function"]["name"]
-    stream = inspection.stream(NOTHING)
-    entries = [{"index": 0, "id": NEW, "function": {"name": alias, "arguments": "{}"}}, {"index": 1, "id": "c", "function": {"name": NEW, "arguments": "{}"}}]
-    message = pushed(stream, [chunk({"tool_calls": entries}), chunk({}, "tool_calls")])
-    assert message["tool_calls"][0]["function"]["name"] == MAIL
-    assert NEW not in json.dumps(message)
-    assert message["tool_calls"][1]["function"]["name"].startswith("redacted_")
-    assert MAIL not in json.dumps(stream.record_choices())
-    assert NEW not in json.dumps(stream.record_choices())
-
-
-def test_legacy_function_calls_and_custom_tools_stream_too(sent: Send) -> None:
-    inspection, body = sent(f"mail {MAIL} x")
-    stream = inspection.stream(NOTHING)
-    function = pushed(
-        stream,
-        [
-            chunk({"function_call": {"name": "f", "arguments": f'{{"a": "{token_of(body)[:9]}'}}),
-            chunk({"function_call": {"arguments": f'{token_of(body)[9:]}"}}'}}, "function_call"),
-        ],
-    )
-    assert function["function_call"] == {"name": "f", "arguments": json.dumps({"a": MAIL})}
-    custom = [chunk({"tool_calls": [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": part}}]}) for part in ("to eve@exam", "ple.com")]
-    message = pushed(inspection.stream(NOTHING), [*custom, chunk({}, "tool_calls")])
-    assert message["tool_calls"][0]["custom"]["input"].startswith("to <EMAIL_ADDRESS_")
 
 
 def test_unknown_nested_fields_are_redacted_across_chunks(sent: Send) -> None:
@@ -287,28 +220,6 @@ def test_unknown_nested_fields_are_redacted_across_chunks(sent: Send) -> None:
             seen = "".join(item["text"] for one in chunks for item in stream.push(one)["choices"][0]["delta"].get("reasoning_details", []))
             assert seen.startswith(f"{MAIL} knows <EMAIL_ADDRESS_")
             assert seen.endswith(" well")
-
-
-def test_media_in_a_stream_need_a_grant(sent: Send) -> None:
-    inspection, _ = sent("sing")
-    audio = {"audio": {"id": "audio_1", "data": "UklGRg==", "transcript": "la "}}
-    assert inspection.stream(NOTHING).push(chunk(copy.deepcopy(audio)))["choices"][0]["delta"]["audio"] == {"id": "audio_1", "data": "", "transcript": "la "}
-    assert inspection.stream(Obligations(allow_unscanned=True)).push(chunk(audio))["choices"][0]["delta"]["audio"]["data"] == "UklGRg=="
-
-
-def logprobs(*tokens: str) -> Json:
-    return {"content": [{"token": token, "logprob": -1.0} for token in tokens], "refusal": None}
-
-
-def test_log_probabilities_wait_for_their_text_and_go_once_it_is_touched(sent: Send) -> None:
-    stream = sent("hello")[0].stream(NOTHING)
-    seen = [stream.push(chunk({"content": text}, logprobs=logprobs(text)))["choices"][0]["logprobs"] for text in ("one ", "two", " ")]
-    assert [bool(item) for item in seen] == [True, False, True]
-    assert [item["token"] for item in seen[2]["content"]] == ["two", " "]
-    assert not stream.logprobs_dropped
-    for text in (NEW, " ", "more "):
-        assert stream.push(chunk({"content": text}, logprobs=logprobs(text)))["choices"][0]["logprobs"] is None
-    assert stream.logprobs_dropped
 
 
 def test_the_frame_of_a_chunk_stays_as_it_is_but_for_padding_and_findings(sent: Send) -> None:
@@ -337,9 +248,3 @@ def test_odd_chunks_pass_without_harm(sent: Send, one: Json) -> None:
     stream = sent("hello")[0].stream(NOTHING)
     assert stream.push(one) is one
     assert stream.push(chunk({}, "stop"))["choices"][0]["finish_reason"] == "stop"
-
-
-def test_a_placeholder_cut_off_by_the_finish_is_plain_text(sent: Send) -> None:
-    inspection, body = sent(f"mail {MAIL} x")
-    cut = token_of(body)[:-5]
-    assert pushed(inspection.stream(NOTHING), content_chunks(cut, [3, 9]))["content"] == cut
