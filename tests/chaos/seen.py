@@ -41,9 +41,9 @@ class Seen:
 
 def read(answer: Answer) -> Seen:
     """What an answer's bytes say."""
-    head, _, rest = answer.raw.partition(b"\r\n\r\n")
+    head, end, rest = answer.raw.partition(b"\r\n\r\n")
     status = _STATUS.match(head)
-    if status is None:
+    if status is None or not end:
         return Seen(status=0, record=None, complete=False, finished=False, error=None, choices=[])
     record = _RECORD.search(head)
     streamed = _CHUNKED.search(head) is not None
