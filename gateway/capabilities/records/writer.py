@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from gateway.capabilities.records.journal import Journal, JournalError
 from gateway.capabilities.records.signing import SigningKey
 from gateway.errors import RecordUnavailable
 from gateway.infrastructure.database import Database
+from gateway.infrastructure.telemetry.metrics import Metrics
 
 LAZY_S = 0.02
 """How long a lazy entry waits for company at most."""
@@ -39,8 +41,10 @@ class RecordWriter:
     Where the database or the heads' folder fails, every append fails with ``RecordUnavailable`` until a commit works again: it is tried with each batch.
     """
 
-    def __init__(self, database: Database, *, heads: Path, key: SigningKey, durability: str = "power", gather_s: float = GATHER_S) -> None:
-        """``heads`` is the folder of signed heads; ``durability`` as the database's: ``power`` syncs the heads too."""
+    def __init__(
+        self, database: Database, *, heads: Path, key: SigningKey, durability: str = "power", gather_s: float = GATHER_S, metrics: Metrics | None = None
+    ) -> None:
+        """``heads`` is the folder of signed heads; ``durability`` as the database's: ``power`` syncs the heads too. ``metrics`` learns of commits."""
         self.writer = new_writer_id()
         self.recovered = 0
         """How many intents of crashed processes ``start`` closed as indeterminate."""
@@ -48,6 +52,7 @@ class RecordWriter:
         """Why the last commit failed, for readiness and the log; ``None`` while commits work."""
         self._journal = Journal(database, HeadFiles(heads, key, self.writer, sync=durability == "power"), self.writer)
         self._gather_s = gather_s
+        self._metrics = metrics
         self._pending: list[_Pending] = []
         self._urgent = False
         self._busy = False
@@ -103,6 +108,7 @@ class RecordWriter:
             raise _unavailable()
         future = self._loop.create_future()
         self._pending.append(_Pending(draft(entry), future))
+        self._queued()
         self._in_flight += (entry.kind == OPENED) - (entry.kind == CLOSED)
         if not lazy:
             self._urgent = True
@@ -137,6 +143,11 @@ class RecordWriter:
             self._urgent, self._busy = False, True
             self._idle.clear()
             self._batches.put(batch)
+            self._queued()
+
+    def _queued(self) -> None:
+        if self._metrics is not None:
+            self._metrics.record_queue(len(self._pending))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -162,6 +173,7 @@ class RecordWriter:
         """The thread: one batch after the other; the heads follow a commit, so that nobody waits for them but the next batch."""
         while (batch := self._next()) is not None:
             error = None
+            began = time.monotonic_ns()
             try:
                 self._journal.commit([item.draft for item in batch])
             except JournalError as failure:
@@ -169,12 +181,21 @@ class RecordWriter:
             except Exception as failure:  # noqa: BLE001 - a defect fails this batch; the thread that all later ones need lives on
                 error = JournalError(f"a defect of the record writer: {type(failure).__name__}")
                 error.__cause__ = failure
+            self._measured(len(batch), time.monotonic_ns() - began, failed=error is not None)
             with contextlib.suppress(RuntimeError):  # the loop was closed without `close`: nobody is left to be told
                 loop.call_soon_threadsafe(self._committed, batch, error)
             with contextlib.suppress(OSError, ValueError):  # heads that cannot be written now must be before the next commit, which fails if they cannot
                 self._journal.sign()
         with contextlib.suppress(OSError):
             self._journal.close()
+
+    def _measured(self, entries: int, duration_ns: int, *, failed: bool) -> None:
+        if self._metrics is None:
+            return
+        if failed:
+            self._metrics.record_failed()
+        else:
+            self._metrics.record_committed(entries, duration_ns)
 
     def _next(self) -> list[_Pending] | None:
         """The next batch; while there is none, see now and then whether the database is there, so that readiness tells and recovers without calls."""

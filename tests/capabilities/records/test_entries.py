@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.capabilities.records.entries import encode_facts
-from gateway.domain import FindingCount, Origin, State
+from gateway.domain import Reason, State, Subject
 
+SUBJECT = {"id": "k", "kind": "key", "tenant": "t", "teams": [], "roles": [], "routes": []}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda leaf: st.lists(leaf) | st.dictionaries(st.text(), leaf), max_leaves=20
 )
@@ -33,7 +34,9 @@ def test_the_order_of_keys_does_not_matter(facts: dict[str, Any]) -> None:
         ({"teams": ("a", "b")}, {"teams": ["a", "b"]}),
         ({"reveal": frozenset({"b", "a"})}, {"reveal": ["a", "b"]}),
         ({"usage": MappingProxyType({"a": 1})}, {"usage": {"a": 1}}),
-        ({"finding": FindingCount("EMAIL_ADDRESS", 1, "metadata", Origin.CALLER)}, {"finding": ["EMAIL_ADDRESS", 1, "metadata", "caller"]}),
+        ({"reason": Reason("rule", "message")}, {"reason": ["rule", "message"]}),
+        ({"subject": Subject(id="k", kind="key", tenant="t\ud800")}, {"subject": {**SUBJECT, "tenant": "t?"}}),
+        ({"subject": Subject(id="k", kind="key", tenant="t")}, {"subject": SUBJECT}),
         ({"raw": b"\x01"}, {"raw": "01"}),
         ({"text": "a\ud800b", "more": ["\udfff"]}, {"text": "a?b", "more": ["?"]}),
         ({"\ud800": {1: "x"}}, {"?": {"1": "x"}}),
