@@ -95,6 +95,7 @@ class StreamRelay:
                 if not durable and intent.opened is not None:
                     await asyncio.shield(intent.opened)
                     durable = True
+                    self._first_content()
                 yield b"".join(leaving)
         answer = holder.completion(redactor.record_choices())
         await self._attempt.end(answer, holder.usage)
@@ -109,7 +110,9 @@ class StreamRelay:
         try:
             while not (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
                 yield KEEP_ALIVE
-            yield work.result()
+            events = work.result()
+            self._first_content()
+            yield events
         finally:
             work.cancel()
             await asyncio.wait({work})
@@ -132,6 +135,10 @@ class StreamRelay:
         added = gateway_object(self._intent, verdict.obligations, redactor.redactions)
         return b"".join([*leaving, self._holder.finals(added, include_usage=self._asked_for_usage)])
 
+    def _first_content(self) -> None:
+        """Note how long the caller waited for the first of the answer."""
+        self._services.metrics.first_token(self._allowed.plan.route.name, time.time_ns() - self._intent.call.received_ns)
+
     async def _complete(self, redactor: ChatStream) -> None:
         note_logprobs(self._intent, redactor.logprobs_dropped)
         self._intent.notes["stream_mode"] = self._allowed.plan.stream_mode
@@ -142,6 +149,7 @@ class StreamRelay:
         redactor = self._redactor
         if redactor is None:
             return {}
+        redactor.close()
         return {"answer": redactor.record_choices(), "released": redactor.caller_choices(), "redactions": redactor.redactions}
 
     async def _refuse(self, error: GatewayError) -> GatewayError:
