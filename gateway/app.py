@@ -29,6 +29,7 @@ from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
 from gateway.infrastructure.token_counter import TokenCounter
+from gateway.pipeline.close import unavailable
 from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
@@ -78,6 +79,7 @@ def build(settings: Settings) -> Gateway:
             key=SigningKey(settings.keys.record_signing.reveal()),
             durability=settings.records.durability,
             gather_s=settings.records.gather_ms / 1000,
+            metrics=metrics,
         ),
         tracer=Tracer(TraceOptions(service_version=VERSION, endpoint=traces.endpoint, protocol=Protocol(traces.protocol)), metrics),
         metrics=metrics,
@@ -162,6 +164,7 @@ async def running(services: Services, database: Database) -> AsyncIterator[None]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, services.tracer.close)
         stack.callback(rejected.flush)
+        stack.callback(unavailable.flush)
         database.claim()
         stack.callback(database.release)
         # The policy's trial is a process of its own: it runs while the database opens.

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, State, StreamMode, Subject
 from gateway.errors import GatewayError
+from gateway.infrastructure.telemetry.semconv import step_name
 from gateway.infrastructure.telemetry.spans import AttributeValue
 from gateway.infrastructure.telemetry.tracing import Trace
 from gateway.settings import Route
@@ -91,7 +92,7 @@ class Intent:
     def step(self, name: str, attributes: Mapping[str, AttributeValue] | None = None, *, error: str | None = None, until_ns: int | None = None) -> None:
         """Close the step that ends now, or at ``until_ns``: a span of the trace and a timing on the record."""
         now = until_ns or time.time_ns()
-        self.trace.add("gateway." + name, self.clock_ns, now, attributes, error)
+        self.trace.add(step_name(name), self.clock_ns, now, attributes, error)
         self.steps.append((name, now - self.clock_ns))
         self.clock_ns = now
 

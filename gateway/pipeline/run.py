@@ -11,7 +11,8 @@ import time
 
 from gateway.domain import StreamMode
 from gateway.errors import GatewayError
-from gateway.infrastructure.telemetry.semconv import decision_attributes, findings_attributes
+from gateway.infrastructure.telemetry.logs import bind_intent
+from gateway.infrastructure.telemetry.semconv import INTENT_ROUTE, decision_attributes, findings_attributes
 from gateway.pipeline.admit import admit, leave
 from gateway.pipeline.assemble import assemble
 from gateway.pipeline.attempt import OpenAttempt
@@ -38,6 +39,7 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
     identified_ns = time.time_ns()
     admit(services)
     intent = Intent(id=new_intent_id(call.received_ns), call=call, subject=subject, trace=services.tracer.begin(call.traceparent), clock_ns=call.received_ns)
+    bind_intent(intent.trace.trace_id, intent.id)
     intent.step("identify", until_ns=identified_ns)
     intent.step("admit")
     outcome: Released | ReleasedStream | Refused | None = None
@@ -58,7 +60,7 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
 
 async def _follow(services: Services, intent: Intent) -> Released | ReleasedStream | Refused:
     plan = intent.plan = resolve(services, intent)
-    intent.step("resolve", {"gateway.route": plan.route.name})
+    intent.step("resolve", {INTENT_ROUTE: plan.route.name})
     inspection = intent.inspection = inspect(services, intent)
     intent.step("inspect", findings_attributes(inspection.findings))
     verdict = await decide(services, intent, plan, inspection)
