@@ -92,7 +92,7 @@ def strong_value(value: bytes, *, quoted: bool) -> bool:
 
 
 def drawn_value(value: bytes) -> bool:
-    """Whether an unquoted value that follows the word secret is one: both cases and a digit, or long and random."""
+    """Whether a value that follows the word secret unquoted, or a name in a list, is one: both cases and a digit, or long and random."""
     both = value != value.lower() and value != value.upper()
     return weak_value(value) or (len(value) >= 8 and both and strong_value(value, quoted=False))
 
@@ -153,7 +153,9 @@ def _named(view: View, stem: bytes, strong: bool, out: list[Candidate]) -> None:
         match = _link_at(low, at, size)
         if match and _is_name(low, at, stem, match["rest"]):
             tail = _tail_of(match["open"]) if match["open"] else _BARE
-            _judge(view, out, match.end(), tail, _judge_for(stem, strong, tail is not _BARE, low[max(0, at - 16) : at]))
+            listed = b"," in match.group()
+            judge = drawn_value if listed else _judge_for(stem, strong, tail is not _BARE, low[max(0, at - 16) : at])
+            _judge(view, out, match.end(), tail, judge)
         at = low.find(stem, at + len(stem))
 
 

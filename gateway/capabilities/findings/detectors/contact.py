@@ -19,6 +19,7 @@ _DATE_LIKE = re.compile(
     rb"(?:19|20)\d\d[ .\-/](?:0?[1-9]|1[0-2])[ .\-/](?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])[ .\-/](?:0?[1-9]|1[0-2])[ .\-/](?:19|20)\d\d"
     rb"|(?:0?[1-9]|1[0-2])[ .\-/](?:0?[1-9]|[12]\d|3[01])[ .\-/](?:19|20)\d\d|(?:0?[1-9]|[12]\d|3[01])[.\-/](?:0?[1-9]|[12]\d|3[01])[.\-/]\d\d"
 )
+_ZIP_PLUS_4 = re.compile(rb"\d{5}-\d{4}")
 _YEARS = re.compile(rb"(?:19|20)\d\d[ .\-/](?:19|20)\d\d")
 _CODES_1 = frozenset(b"17")
 _CODES_2 = frozenset(
@@ -44,9 +45,9 @@ def north_american(value: bytes) -> bool:
 
 
 def trunk(value: bytes) -> bool:
-    """A trunk prefix 0, then 8 to 10 digits more, and no date."""
+    """A trunk prefix 0, then 8 to 10 digits more, and neither a date nor a ZIP+4 of New England."""
     n = c.digits(value)
-    return 9 <= len(n) <= 12 and c.varied(n, 3) and not _DATE_LIKE.fullmatch(value)
+    return 9 <= len(n) <= 12 and c.varied(n, 3) and not _DATE_LIKE.fullmatch(value) and not _ZIP_PLUS_4.fullmatch(value)
 
 
 def grouped(value: bytes) -> bool:
@@ -81,6 +82,8 @@ RECOGNISERS = (
     _phone(rb"\(\d{2,5}\) ?\d{5,8}+", grouped, rank=58, loose=True),
     _phone(rb"0[1-9]\d{0,4}(?:[ .\-/]\d{2,8}+){1,4}", trunk, loose=True, rank=57),
     _phone(rb"0[579]\d{9}", bare, rank=57),
+    _phone(rb"8[ \-]?\(\d{3}\)[ \-]?\d{3}[ \-]\d{2}[ \-]\d{2}", grouped, rank=56),
+    _phone(rb"1[3-9]\d[ \-]\d{4}[ \-]\d{4}", grouped, rank=57),
     _phone(rb"\d{1,9}+(?:[ .\-/]\d{1,9}+){1,5}", grouped, cued=True, loose=True, rank=85),
     _phone(rb"\(\d{1,5}\) ?\d{3,9}+(?:[ .\-]\d{1,9}+){0,4}", grouped, cued=True, rank=85),
     _phone(rb"0 ?\(\d{2,4}\)[ \-]?\d{2,4}+(?:[ \-]\d{2,5}+){1,3}", trunk, rank=57),

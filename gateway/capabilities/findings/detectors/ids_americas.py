@@ -106,7 +106,7 @@ RECOGNISERS = (
     row("US_DRIVER_LICENSE", rb"\d{7,12}[A-Za-z]{0,2}", cued=True, rank=73),
     row("US_DRIVER_LICENSE", rb"\d{2,3}[- ]\d{2,3}[- ]\d{2,4}", cued=True, rank=84),
     row("US_DRIVER_LICENSE", rb"[A-Za-z][ \-]?\d{3}[ \-]\d{3}[ \-]\d{2,3}[ \-]?\d{2,3}", cued=True, rank=71),
-    row("US_DRIVER_LICENSE", rb"[A-Za-z]{1,3}(?:\d[A-Za-z]{0,3}){5,9}", cued=True, rank=74),
+    row("US_DRIVER_LICENSE", rb"[A-Z]{1,3}(?:\d[A-Z]{0,3}){5,9}", cued=True, rank=74),
     row("MEDICAL_LICENSE", rb"[A-Za-z]{2}\d{7}", dea, cued=True, rank=36),
     row("US_EIN", rb"\d{2}-\d{7}", cued=True, rank=75),
     row("CA_SIN", rb"\d{3}[- ]\d{3}[- ]\d{3}", sin, cued=True, rank=36),

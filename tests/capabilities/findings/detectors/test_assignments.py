@@ -57,6 +57,7 @@ def test_a_named_credential_is_found_exactly(before: str, value: str, after: str
         '"idempotency-key": "3f0b6f2e-9c57-4a77-8a54-0f6f2d0e3a11"',
         "the key takeaway is: 42; secret santa on 12/24; bearer of news; basic authentication",
         "compass=123abc bypass: 456def",
+        '("client_secret", "token_endpoint_auth_method", "kadmin/passwd", "kadmin/server")',
     ],
 )
 def test_code_and_prose_about_credentials_hold_none(text: str) -> None:
