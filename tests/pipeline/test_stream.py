@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def test_the_finish_comes_once_and_last_and_carries_the_gateway_object(loc
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_usage_is_always_asked_for_and_passed_on_only_if_the_caller_asked(local: LocalGateway, asked: bool) -> None:
-    options = {"stream_options": {"include_usage": True}} if asked else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if asked else {}
     reply = await local.ask("one two three", stream=True, **options)
     assert b'"include_usage":true' in local.provider.requests[0].body
     assert [event["choices"] == [] for event in reply.events].count(True) == int(asked)

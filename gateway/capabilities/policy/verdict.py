@@ -141,6 +141,8 @@ def _text(value: Any, what: str, most: int) -> str:
         raise _malformed(f"{what} must be text")
     if len(value) > most:
         raise _malformed(f"{what} is longer than {most} characters")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):  # half a character, which no answer or record can hold
+        raise _malformed(f"{what} must be Unicode text")
     return value
 
 
