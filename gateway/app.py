@@ -211,6 +211,7 @@ class Server(uvicorn.Server):
         except SystemExit:  # uvicorn's way to say that it cannot listen
             await self._running.aclose()
             raise ListenError(f"server.listen: {self.config.host}:{self.config.port} is taken, or is no address of this machine") from None
+        # Whatever it was goes on as it is; what was started stops first.
         except BaseException:
             await self._running.aclose()
             raise

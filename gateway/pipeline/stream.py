@@ -73,6 +73,7 @@ class StreamRelay:
             if self.handed_over:
                 await close(self._services, self._intent, cut_off(self._services, **self._seen()))
             raise
+        # The one place that records a crash once a stream has begun; before that it is ``run``.
         except Exception as error:
             self._attempt.fail(error)
             if not self.handed_over:

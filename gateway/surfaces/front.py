@@ -54,6 +54,7 @@ class Front:
         except GatewayError as error:
             self._metrics.request_refused(error.reason_code)
             await send_error(send, error)
+        # Outside of any intent this is the last place that can answer.
         except Exception as error:
             log.exception("request.crashed", exc_info=error)
             if not started:

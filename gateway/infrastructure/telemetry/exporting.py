@@ -158,4 +158,4 @@ class Exporter(Generic[P]):
     def _pause(self) -> float:
         """Doubles with every failure in a row, with jitter so that many gateways do not come back at once."""
         longest = min(_FIRST_PAUSE_S * 2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
