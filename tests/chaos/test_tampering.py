@@ -104,7 +104,7 @@ class Vandal:
         if isinstance(value, int):
             return self.random.choice((value + 1, value + 1_000_000, str(value) + "x"))
         if isinstance(value, str):
-            return self.random.choice((value + "x", value[:-1], value.upper() + "_", b"bytes"))
+            return self.random.choice((value + "x", value[:-1] or "y", value.upper() + "_", b"bytes"))
         return self.random.choice(("text", 7, b"bytes"))
 
     def delete_an_entry(self) -> None:
