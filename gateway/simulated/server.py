@@ -53,6 +53,8 @@ class SimulatedProvider:
         """Every request so far, unless ``keep`` is off."""
         self.aborted = 0
         """Requests whose caller went away before the answer had ended."""
+        self.answering = 0
+        """Requests that are being answered now."""
 
     @property
     def base_url(self) -> str:
@@ -96,11 +98,14 @@ class SimulatedProvider:
             body = None
         if not isinstance(body, dict):
             return _json(error_body("The body is not a JSON object", "invalid_json", "invalid_request_error"), 400)
+        self.answering += 1
         try:
             return await self._answer(request, prompt_of(body, {name.lower(): value for name, value in request.headers.items()}))
         except (asyncio.CancelledError, ConnectionError):
             self.aborted += 1
             raise
+        finally:
+            self.answering -= 1
 
     def _note(self, request: web.BaseRequest, raw: bytes) -> None:
         at_ns = time.time_ns()
