@@ -1,6 +1,6 @@
 """Measures the scanner: precision and recall on labelled texts, CPU per KB, hostile strings, and how much a stream holds back.
 
-The labelled texts lie in the folder that ``PII_DATA`` names (``../shared/data/pii`` by default); without them the rest is measured all the same.
+The labelled texts lie in the folder that ``PII_DATA`` names; without them the rest is measured all the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SEVEN = ("EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "US_SSN", 
 CORE = (*SEVEN[:6], "MAC_ADDRESS", "CRYPTO", "US_ITIN", "US_NPI", "US_MBI", "UK_NINO", "UK_NHS")
 ROOT = Path(__file__).parents[2]
 KB = 1024
+DEFAULT_DATA = ROOT.parent / "shared" / "data" / "pii"
 HOSTILE_SIZE = 100_000
 UNITS = (
     "a", "0", "1 ", "12-", "a@", "@a.", "::", "1:", "0.0", "a://b:c@", "eyJabcdefghijklmnop.",
@@ -44,7 +45,7 @@ PROSE = (
 def main() -> None:
     """Print everything."""
     scanner = Scanner()
-    folder = Path(os.environ.get("PII_DATA", "../shared/data/pii"))
+    folder = Path(os.environ.get("PII_DATA", DEFAULT_DATA))
     if (folder / "sentences_dev.jsonl").is_file():
         sentences(scanner, rows(folder / "sentences_dev.jsonl"))
         vectors(scanner, rows(folder / "recogniser_vectors_dev.jsonl"))

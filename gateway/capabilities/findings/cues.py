@@ -112,7 +112,7 @@ ANTI_CUES = (
 )  # fmt: skip
 """Words that make a bare run of digits unlikely to be a person's number, though its check digits hold."""
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+")
+_WORDS = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[^\W_A-Z]+")
 
 
 class Context:

@@ -63,24 +63,25 @@ class NumberFinder:
             self._at(view, opened, end, out)
 
     def _at(self, view: View, start: int, window_end: int, out: list[Candidate]) -> None:
-        rows = self._rows(view.cls, start, window_end)
-        near: _Near | None = None
+        near = _Near(view, start)
         won = _LAST_RANK
-        for row, pattern in rows:
+        for row, pattern in self._rows(view.cls, start, window_end):
             if row.rank > won:
                 return
             match = pattern.match(view.data, start)
-            if match is None or (row.check is not None and not row.check(match.group())):
+            if match is None or not (row.check is None or row.check(match.group())):
                 continue
-            candidate = Candidate(start, row.rank, match.end(), row.category)
-            if row.cued or (row.rank > _FIRM and match.group().isdigit()):
-                near = near or _Near(view, start)
-                verdict = self._cued(row, near, candidate.end) if row.cued else not _ANTI.near(near.left)
-                if verdict is False:
-                    continue
-                candidate = candidate._replace(sure=verdict is True)
-            out.append(candidate)
-            won = row.rank if candidate.sure else won
+            verdict = self._verdict(row, near, match)
+            if verdict is False:
+                continue
+            out.append(Candidate(start, row.rank, match.end(), row.category, verdict is True))
+            won = row.rank if verdict else won
+
+    def _verdict(self, row: Recogniser, near: _Near, match: re.Match[bytes]) -> bool | None:
+        """Whether the words near it let the match stand; ``None`` if that cannot be told yet."""
+        if row.cued:
+            return self._cued(row, near, match.end())
+        return row.rank <= _FIRM or not match.group().isdigit() or not _ANTI.near(near.left)
 
     def _rows(self, cls: bytes, start: int, window_end: int) -> tuple[tuple[Recogniser, re.Pattern[bytes]], ...]:
         shape = cls[start : min(window_end + _BEYOND, start + SHAPE_WIDTH)]
@@ -102,12 +103,20 @@ class NumberFinder:
 class _Near:
     """The contexts of the candidates that start at one place, each made once."""
 
-    __slots__ = ("_rights", "_view", "left")
+    __slots__ = ("_left", "_rights", "_start", "_view")
 
     def __init__(self, view: View, start: int) -> None:
         self._view = view
+        self._start = start
+        self._left: Context | None = None
         self._rights: dict[int, tuple[Context, bool]] = {}
-        self.left = before(view.text, start)
+
+    @property
+    def left(self) -> Context:
+        """The context before the place."""
+        if self._left is None:
+            self._left = before(self._view.text, self._start)
+        return self._left
 
     def right(self, end: int) -> tuple[Context, bool]:
         """The context after ``end``, and whether all of it is there."""

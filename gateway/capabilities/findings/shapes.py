@@ -18,8 +18,9 @@ SHAPE_WIDTH = 24
 """Shapes are cut here; no recogniser demands more before it can match."""
 
 _MEMO_ENTRIES = 8192
-_TOKEN = re.compile(rb"\\.|\[\^?(?:\\.|[^\]\\])+\]|\(\?<?[=!]|\(\?:|.", re.DOTALL)
-_SYNTAX = b"(){}|?*+,^$."
+_TOKEN = re.compile(rb"\{\d+(?:,\d*)?\}|\\.|\[\^?(?:\\.|[^\]\\])+\]|\(\?<?[=!]|\(\?:|.", re.DOTALL)
+_LOOK_AROUNDS = frozenset({b"(?=", b"(?!", b"(?<=", b"(?<!"})
+_SYNTAX = frozenset({b"(", b")", b"|", b"?", b"*", b"+", b"^", b"$", b".", b"(?:"})
 
 
 def _class_set(members: bytes) -> bytes:
@@ -42,23 +43,26 @@ def class_pattern(pattern: bytes) -> bytes:
     tokens = [m.group() for m in _TOKEN.finditer(pattern)]
     out: list[bytes] = []
     at = 0
-    in_count = False
     while at < len(tokens):
         token = tokens[at]
         at += 1
-        if token.startswith(b"(?") and token != b"(?:":
+        if token in _LOOK_AROUNDS:
             at = _skip_group(tokens, at)
-        elif token.startswith(b"[") or (token.startswith(b"\\") and token[1:].isalpha()):
-            out.append(_class_set(token[1:-1] if token.startswith(b"[") else token))
-        elif in_count or token in _SYNTAX_TOKENS:
-            in_count = token != b"}" and (in_count or token == b"{")
-            out.append(b"(?:" if token == b"(" else token)
         else:
-            out.append(re.escape(bytes([CLASSES[token[-1]]])))
+            out.append(_class_token(token))
     return b"".join(out)
 
 
-_SYNTAX_TOKENS = frozenset(bytes([c]) for c in _SYNTAX) | {b"(?:"}
+def _class_token(token: bytes) -> bytes:
+    if token.startswith(b"["):
+        return _class_set(token[1:-1])
+    if len(token) > 1 and token.startswith(b"\\") and token[1:].isalpha():
+        return _class_set(token)
+    if token in _SYNTAX:
+        return b"(?:" if token == b"(" else token
+    if token.startswith(b"{"):
+        return token
+    return re.escape(bytes([CLASSES[token[-1]]]))
 
 
 class ShapeIndex:

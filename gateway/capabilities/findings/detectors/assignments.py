@@ -60,6 +60,8 @@ _FILLED_IN = re.compile(
     rb"|(?:required|optional|invalid|disabled|enabled|incorrect|missing|forgot|confirm|show|hide|wrong)\b)",
     re.IGNORECASE,
 )
+_HAS_DIGIT = re.compile(rb"\d")
+_HAS_DIGIT_OR_SIGN = re.compile(rb"[\d!#$%^*+=~]")
 _IDENTIFIER = re.compile(rb"[A-Za-z_][A-Za-z_]*(?:[.\-_/:][A-Za-z_]+\d{0,2})*\Z")
 _CALL = re.compile(rb"[A-Za-z_][\w.]*[(\[]")
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.IGNORECASE)
@@ -84,11 +86,21 @@ def _mixed(value: bytes) -> bool:
 
 def strong_value(value: bytes, *, quoted: bool) -> bool:
     """Whether what follows a word for a password is one."""
-    if len(value) < 6 or _FILLED_IN.match(value) or (_PATHLIKE.match(value) and not value.isdigit()):
+    if len(value) < 6 or _FILLED_IN.match(value):
         return False
-    if quoted:
-        return (b" " not in value and (_mixed(value) or len(value) >= 8)) or (len(value) >= 10 and any(b in b"0123456789" for b in value))
-    return any(b in b"0123456789!#$%^*+=~" for b in value) and not _IDENTIFIER.match(value) and len(set(value)) > 3
+    if _PATHLIKE.match(value) and not value.isdigit():
+        return False
+    return _quoted_password(value) if quoted else _bare_password(value)
+
+
+def _quoted_password(value: bytes) -> bool:
+    if b" " in value:
+        return len(value) >= 10 and _HAS_DIGIT.search(value) is not None
+    return len(value) >= 8 or _mixed(value)
+
+
+def _bare_password(value: bytes) -> bool:
+    return _HAS_DIGIT_OR_SIGN.search(value) is not None and not _IDENTIFIER.match(value) and len(set(value)) > 3
 
 
 def drawn_value(value: bytes) -> bool:

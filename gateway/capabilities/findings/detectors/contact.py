@@ -9,7 +9,7 @@ import re
 
 from gateway.capabilities.findings import checksums as c
 from gateway.capabilities.findings.detectors.rows import row
-from gateway.capabilities.findings.model import Recogniser
+from gateway.capabilities.findings.model import Check, Recogniser
 
 _LEFT = rb"(?<![0-9A-Za-z][-.])(?<![_@/])(?<!\d[ ,])"
 _EXT = rb"(?:(?: ?x|[ ,;]{1,2}ext\.? ?|#)\d{1,6}+)?"
@@ -61,9 +61,9 @@ def bare(value: bytes) -> bool:
     return c.varied(value, 3)
 
 
-def _phone(pattern: bytes, check: object, *, cued: bool = False, loose: bool = False, rank: int = 60) -> Recogniser:
+def _phone(pattern: bytes, check: Check, *, cued: bool = False, loose: bool = False, rank: int = 60) -> Recogniser:
     right = _LOOSE_RIGHT if loose else _RIGHT
-    return Recogniser(category="PHONE_NUMBER", pattern=_LEFT + pattern + _EXT + right, check=check, cued=cued, rank=rank)  # type: ignore[arg-type]
+    return Recogniser(category="PHONE_NUMBER", pattern=_LEFT + pattern + _EXT + right, check=check, cued=cued, rank=rank)
 
 
 _NANP = rb"(?:\(\d{3}\) ?-?|\d{3}[ .\-])\d{3}[ .\-]\d{4}"
