@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?=
 PYTEST_ARGS ?=
 LOCK_ARGS ?= --upgrade
+# The gateway's own bytecode may be written: it starts in a fraction of the time.
+export PYTHONDONTWRITEBYTECODE :=
 
 VENV := .venv
 CLIENTS := .venv-clients
