@@ -1,7 +1,7 @@
 """The server's HTTP protocol with the bounds that uvicorn does not have, so that no caller, known or not, can fill memory or hold connections.
 
-The head of a request has a size while it comes (the front's own check sees it only when it is whole) and a time; what still comes of a body after its
-request was answered is read for a while, so that the caller can read the answer, and then the connection ends.
+The head of a request has a size while it comes (the front's own check sees it only when it is whole) and a time; a body may pause only so long. What
+still comes of a body after its request was answered is read for a while, so that the caller can read the answer, and then the connection ends.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from gateway.errors import HeadersTooLarge
 from gateway.surfaces.error_responses import error_body
 
-HEAD_S = 20.0
-"""How long a connection may take from its beginning, or from the first byte of a request, to the end of the request's head."""
+WAIT_S = 20.0
+"""How long a connection may take from its beginning, or from the first byte of a request, to the end of the request's head; and how long a body may pause."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -24,7 +24,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_bytes: ClassVar[int]
     body_bytes: ClassVar[int]
-    head_s: ClassVar[float]
+    wait_s: ClassVar[float]
 
     _in_head = False
     _head_received = 0
@@ -34,7 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A connection begins: its first head is awaited."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(self.head_s, self._late)
+        self._timer = self.loop.call_later(self.wait_s, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
@@ -46,15 +46,23 @@ class BoundedProtocol(HttpToolsProtocol):
         within = self._in_head
         super().data_received(data)
         if not self._in_head:
+            self._watch_body()
             return
         if not within:
             self._head_received = 0
             if self._timer is None:
-                self._timer = self.loop.call_later(self.head_s, self._late)
+                self._timer = self.loop.call_later(self.wait_s, self._late)
             return
         self._head_received += len(data)
         if self._head_received > self.head_bytes:
             self._refuse()
+
+    def _watch_body(self) -> None:
+        """Give the rest of a body its time, from now; none is needed where it has come whole."""
+        if self._timer is not None:
+            self._stop_timer()
+        if self._body_missing:
+            self._timer = self.loop.call_later(self.wait_s, self._late)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -87,10 +95,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _late(self) -> None:
-        """The head did not come in time. While an earlier answer of the connection is under way, it is given the same time again."""
+        """What was to come did not in time. A head is given the same time again while an earlier answer of the connection is under way."""
         self._timer = None
-        if self._answering:
-            self._timer = self.loop.call_later(self.head_s, self._late)
+        if self._answering and not self._body_missing:
+            self._timer = self.loop.call_later(self.wait_s, self._late)
         else:
             self.transport.close()
 
@@ -100,12 +108,18 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete
 
+    @property
+    def _body_missing(self) -> bool:
+        """Whether the body of the newest request is not whole."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and cycle.more_body
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-def bounded(*, head_bytes: int, body_bytes: int, head_s: float = HEAD_S) -> type[BoundedProtocol]:
+def bounded(*, head_bytes: int, body_bytes: int, wait_s: float = WAIT_S) -> type[BoundedProtocol]:
     """The protocol with its bounds, as a server wants it: a class."""
-    return type("Protocol", (BoundedProtocol,), {"head_bytes": head_bytes, "body_bytes": body_bytes, "head_s": head_s})
+    return type("Protocol", (BoundedProtocol,), {"head_bytes": head_bytes, "body_bytes": body_bytes, "wait_s": wait_s})

@@ -19,14 +19,21 @@ async def reads_nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"over"})
 
 
+async def reads_all(scope: Scope, receive: Receive, send: Send) -> None:
+    while (message := await receive())["type"] == "http.request" and message["more_body"]:
+        pass
+    if message["type"] == "http.request":
+        await reads_nothing(scope, receive, send)
+
+
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.sleep(0.3)
     await reads_nothing(scope, receive, send)
 
 
 @asynccontextmanager
-async def connection(app: object = reads_nothing, *, head_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    protocol = bounded(head_bytes=2_000, body_bytes=100_000, head_s=head_s)
+async def connection(app: object = reads_nothing, *, wait_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    protocol = bounded(head_bytes=2_000, body_bytes=100_000, wait_s=wait_s)
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, lifespan="off", log_config=None, access_log=False))  # type: ignore[arg-type]
     task = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has nothing to wait for
@@ -61,13 +68,24 @@ async def test_a_whole_head_in_small_pieces_is_served() -> None:
 
 async def test_a_connection_that_sends_no_whole_head_in_time_is_ended() -> None:
     for sent in (b"", POST):
-        async with connection(head_s=0.1) as (reader, writer):
+        async with connection(wait_s=0.1) as (reader, writer):
             writer.write(sent)
             assert await asyncio.wait_for(reader.read(), 5) == b""
 
 
+async def test_a_body_that_pauses_too_long_ends_the_connection_and_one_that_trickles_does_not() -> None:
+    async with connection(reads_all, wait_s=0.3) as (reader, writer):
+        writer.write(POST + b"Content-Length: 5\r\n\r\n")
+        for byte in b"abcde":
+            await asyncio.sleep(0.1)
+            writer.write(bytes([byte]))
+        assert await asyncio.wait_for(reader.readuntil(b"over"), 5)
+        writer.write(POST + b"Content-Length: 5\r\n\r\nabcd")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
 async def test_a_slow_answer_is_not_cut_by_the_time_for_heads() -> None:
-    async with connection(slow, head_s=0.1) as (reader, writer):
+    async with connection(slow, wait_s=0.1) as (reader, writer):
         writer.write(POST + b"Content-Length: 0\r\n\r\n" + POST)
         assert (await reader.readuntil(b"over")).startswith(b"HTTP/1.1 413 ")
         assert await asyncio.wait_for(reader.read(), 5) == b""
