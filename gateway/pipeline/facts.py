@@ -10,7 +10,9 @@ import orjson
 from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
 from gateway.pipeline.intent import Intent
 
-_CONTENT = (("request", "params"), ("request", "messages"), ("request", "tools"), ("answer", "text"), ("answer", "tool_calls"), ("answer", "finish_reason"))
+_ASKED = ("messages", "tools", "params")
+_SAID = ("text", "tool_calls", "finish_reason")
+"""Where content can stand in a policy's input."""
 
 
 def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:
@@ -47,18 +49,23 @@ def decision_input(intent: Intent, decision: Decision) -> Any:
     """The input that was evaluated, redacted for the record, so that the decision can be replayed.
 
     The gateway itself made all of it but the parts that hold content, so only these are looked at, and only if the policy asked for them.
+    Of the request it has what the record has, so that no media that nobody could scan are kept.
     """
     inspection = intent.inspection
-    if inspection is None or not (inspection.findings or intent.answer_findings):
+    if inspection is None or not (inspection.findings or inspection.unscanned or intent.answer_findings):
         return orjson.Fragment(decision.input)
     value: Json = orjson.loads(decision.input)
-    touched = False
-    for section, name in _CONTENT:
-        part = value.get(section)
-        if part and part.get(name):
-            part[name] = inspection.redact(part[name], intent.obligations, Destination.RECORD)
-            touched = True
-    return value if touched else orjson.Fragment(decision.input)
+    request, answer = value.get("request") or {}, value.get("answer") or {}
+    if any(map(request.get, _ASKED)):
+        _show_request(request, inspection.assemble(intent.obligations, Destination.RECORD))
+    for name in filter(answer.get, _SAID):
+        answer[name] = inspection.redact(answer[name], intent.obligations, Destination.RECORD)
+    return value
+
+
+def _show_request(request: Json, shown: Json) -> None:
+    for name in filter(request.get, _ASKED):
+        request[name] = {key: shown[key] for key in request[name] if key in shown} if name == "params" else shown[name]
 
 
 def attempt_facts(attempt: Attempt) -> Json:
