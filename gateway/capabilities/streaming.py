@@ -56,7 +56,8 @@ class FinishHolder:
     def __init__(self) -> None:
         self.usage: Any = None
         """Usage as the provider last reported it."""
-        self._envelope: Json = {}
+        self.envelope: Json = {}
+        """What every chunk of the stream says of the stream: id, model and the like."""
         self._finishes: dict[int, str] = {}
 
     @property
@@ -69,8 +70,8 @@ class FinishHolder:
         usage = chunk.pop("usage", None)
         if usage is not None:
             self.usage = usage
-        if not self._envelope:
-            self._envelope = {name: chunk[name] for name in _ENVELOPE if name in chunk}
+        if not self.envelope:
+            self.envelope = {name: chunk[name] for name in _ENVELOPE if name in chunk}
         keep = False
         for choice in chunk["choices"]:
             reason = choice.get("finish_reason")
@@ -83,17 +84,17 @@ class FinishHolder:
     def completion(self, choices: list[Json]) -> Json:
         """The stream as a complete answer: its envelope, and ``choices`` as they were assembled."""
         whole = [{"index": choice["index"], "finish_reason": choice.get("finish_reason"), "message": choice} for choice in choices]
-        return {**self._envelope, "choices": whole, "usage": self.usage}
+        return {**self.envelope, "choices": whole, "usage": self.usage}
 
     def finals(self, gateway: Json, *, include_usage: bool) -> bytes:
         """The finish of each choice, the ``gateway`` object on the last of them, usage if it was asked for, and the end mark."""
         chunks = [
-            {**self._envelope, "choices": [{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}]}
+            {**self.envelope, "choices": [{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}]}
             for index, reason in sorted(self._finishes.items())
         ]
         chunks[-1]["gateway"] = gateway
         if include_usage:
-            chunks.append({**self._envelope, "choices": [], "usage": self.usage})
+            chunks.append({**self.envelope, "choices": [], "usage": self.usage})
         return b"".join([*map(event, chunks), DONE])
 
 

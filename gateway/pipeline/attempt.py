@@ -16,6 +16,9 @@ from gateway.pipeline.services import Model, Services
 _CRASHED = InternalError("the gateway failed on the answer")
 
 
+_FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+
+
 class OpenAttempt:
     """An attempt under way. ``end`` is called once, by whoever learns how it ended."""
 
@@ -96,16 +99,16 @@ class OpenAttempt:
         self._intent.attempts.append(attempt)
         self._services.metrics.attempt(attempt)
         span = self.model.span
-        attributes = self._intent.chat_attributes = span.attributes(
-            self._request.body, attempt, self._name(response.get("id")), self._name(response.get("model"))
-        )
+        attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, response_model=self._name(response.get("model")))
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
         self._intent.steps.append(("attempt", attempt.ended_ns - self.started_ns))
         self._intent.clock_ns = attempt.ended_ns
         return attempt
 
     def _name(self, value: object) -> str | None:
-        """An id or a name that the target chose, as the record may have it: anything can stand in there."""
+        """A name that the target chose, as the record may have it: anything can stand in there."""
+        if value in _FINISH_REASONS or value == self._plan.route.target.model:
+            return value
         inspection = self._intent.inspection
         if not isinstance(value, str) or inspection is None:
             return None

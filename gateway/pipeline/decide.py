@@ -14,12 +14,14 @@ from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
 from gateway.pipeline.services import Services
 
+_SPOKEN = 4_096
+"""Verdicts whose words are remembered as clean: as many as a policy that is worth a memo gives."""
 _CONTENT = frozenset({"messages", "tools", "model", "stream"})
 
 
 async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
     """The verdict on the intent, with what this build must enforce itself checked: unscanned content and the granted routes."""
-    decision = without_values(await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection)), inspection)
+    decision = without_values(services, intent, await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection)))
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     if decision.verdict.outcome != "allow":
@@ -32,10 +34,10 @@ async def decide(services: Services, intent: Intent, plan: Plan, inspection: Ins
     return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
 
 
-def without_values(decision: Decision, inspection: Inspection) -> Decision:
+def without_values(services: Services, intent: Intent, decision: Decision) -> Decision:
     """The decision with no sensitive value in its reasons and labels: a policy may compute them from content, and they go to the record and to traces."""
-    verdict = decision.verdict
-    if not verdict.reasons and not verdict.obligations.labels:
+    verdict, inspection, known = decision.verdict, intent.inspection, (intent.subject.tenant, id(decision.verdict))
+    if inspection is None or not (verdict.reasons or verdict.obligations.labels) or services.spoken.get(known) is verdict:
         return decision
     said = [[reason.rule, reason.message] for reason in verdict.reasons]
     labels = dict(verdict.obligations.labels)
@@ -43,6 +45,10 @@ def without_values(decision: Decision, inspection: Inspection) -> Decision:
     shown_said = inspection.redact(said, nothing, Destination.RECORD)
     shown_labels = inspection.redact(labels, nothing, Destination.RECORD)
     if shown_said == said and shown_labels == labels:
+        if decision.memoised:
+            if len(services.spoken) >= _SPOKEN:
+                services.spoken.clear()
+            services.spoken[known] = verdict
         return decision
     reasons = tuple(Reason(rule, message) for rule, message in shown_said)
     return replace(decision, verdict=replace(verdict, reasons=reasons, obligations=replace(verdict.obligations, labels=shown_labels)))

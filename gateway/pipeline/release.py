@@ -7,6 +7,7 @@ from typing import Any
 from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.redaction.transcript import choices
 from gateway.domain import Json, Obligations, State
+from gateway.infrastructure.telemetry.semconv import RESPONSE_ID
 from gateway.pipeline.close import close, denied, refuse
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened
 from gateway.pipeline.screen import screen
@@ -26,16 +27,23 @@ async def release(services: Services, intent: Intent, allowed: Allowed, answer: 
     verdict, inspection = await judge(services, intent, allowed, answer)
     if isinstance(verdict, Denied):
         return await refuse(services, intent, denied(verdict))
-    body = inspection.for_caller(verdict.obligations)
+    body, recorded = inspection.for_caller(verdict.obligations), inspection.for_record(verdict.obligations)
+    note_response(intent, recorded.get("id"))
     ending = Ending(
         state=State.COMPLETED,
-        answer=choices(inspection.for_record(verdict.obligations)),
+        answer=choices(recorded),
         released=choices(body),
         redactions=inspection.redactions,
     )
     await close(services, intent, ending)
     note_logprobs(intent, inspection.logprobs_dropped)
     return Released(intent=intent, body={**body, "gateway": gateway_object(intent, verdict.obligations, inspection.redactions)})
+
+
+def note_response(intent: Intent, response_id: object) -> None:
+    """Put the id that the target gave its answer, as the record may have it, on the attempt's span."""
+    if intent.chat_attributes is not None and isinstance(response_id, str):
+        intent.chat_attributes[RESPONSE_ID] = response_id
 
 
 def note_logprobs(intent: Intent, dropped: bool) -> None:

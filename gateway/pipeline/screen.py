@@ -18,9 +18,7 @@ async def screen(
 ) -> Screened | Denied:
     """The verdict on the answer. ``content`` gives ``text`` and ``tool_calls`` to a policy that refers to them."""
     intent.answer_findings = tuple(findings)
-    decision = await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, content, finish_reason))
-    if intent.inspection is not None:
-        decision = without_values(decision, intent.inspection)
+    decision = without_values(services, intent, await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, content, finish_reason)))
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     for finding in findings:

@@ -10,7 +10,7 @@ from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
-from gateway.domain import Subject
+from gateway.domain import Subject, Verdict
 from gateway.infrastructure.model_openai import ModelClient
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
@@ -58,5 +58,7 @@ class Services:
     """How long a record keeps its content unless policy says otherwise."""
     capture_content: bool = False
     keep_alive_s: float = 15.0
+    spoken: dict[tuple[str, int], Verdict] = field(default_factory=dict)
+    """Verdicts from the memo whose words were found to hold no value, by tenant and identity."""
     subjects: dict[Subject, Mapping[str, object]] = field(default_factory=dict)
     """Each subject as policy sees it; bounded by the number of keys."""

@@ -14,14 +14,14 @@ from typing import Any
 
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.streaming import KEEP_ALIVE, FinishHolder, checked_chunk, error_event, event, gather
-from gateway.domain import Json, State, StreamMode
+from gateway.domain import Destination, Json, State, StreamMode
 from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.infrastructure.model_stream import ModelStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream
-from gateway.pipeline.release import gateway_object, judge, note_logprobs
+from gateway.pipeline.release import gateway_object, judge, note_logprobs, note_response
 from gateway.pipeline.screen import screen
 from gateway.pipeline.services import Services
 
@@ -141,6 +141,8 @@ class StreamRelay:
         self._services.metrics.first_token(self._allowed.plan.route.name, time.time_ns() - self._intent.call.received_ns)
 
     async def _complete(self, redactor: ChatStream) -> None:
+        response_id = self._allowed.inspection.redact(self._holder.envelope.get("id"), self._intent.obligations, Destination.RECORD)
+        note_response(self._intent, response_id)
         note_logprobs(self._intent, redactor.logprobs_dropped)
         self._intent.notes["stream_mode"] = self._allowed.plan.stream_mode
         await close(self._services, self._intent, Ending(state=State.COMPLETED, **self._seen()))

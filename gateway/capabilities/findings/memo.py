@@ -8,7 +8,7 @@ import secrets
 from gateway.capabilities.findings.scanner import Scanner
 from gateway.domain import Finding
 
-_SHORT = 24
+_SHORT = 8
 """A text of fewer characters is scanned sooner than its digest is made and looked up."""
 
 

@@ -50,12 +50,12 @@ def _origin(body: Json, link: Link) -> Origin:
     return _ORIGINS.get(role, Origin.CALLER) if isinstance(role, str) else Origin.CALLER
 
 
-def request_counts(body: Json, leaves: Iterable[Leaf]) -> tuple[FindingCount, ...]:
-    """The findings of a request, merged by category, place and origin, in the order of places."""
+def request_counts(body: Json, found: Iterable[tuple[Leaf, list[tuple[str, str]]]]) -> tuple[FindingCount, ...]:
+    """The findings of a request (category and value by leaf), merged by category, place and origin, in the order of places."""
     counts: dict[tuple[str, str, Origin], int] = {}
-    for leaf in leaves:
+    for leaf, values in found:
         where, origin = request_place(leaf.link[0] if leaf.is_key and leaf.link else leaf.link), _origin(body, leaf.link)
-        for category, _ in leaf.found:
+        for category, _ in values:
             counts[category, where, origin] = counts.get((category, where, origin), 0) + 1
     return tuple(FindingCount(category, count, where, origin) for (category, where, origin), count in sorted(counts.items(), key=lambda item: item[0][1:]))
 

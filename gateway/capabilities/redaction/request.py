@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
-from gateway.capabilities.redaction.leaves import Leaf, Walk
+from gateway.capabilities.redaction.leaves import Walk
 from gateway.capabilities.redaction.placeholders import Vault, letters_in
 from gateway.capabilities.redaction.places import request_counts, unscanned
 from gateway.capabilities.redaction.rebuilding import rebuild
@@ -46,14 +47,17 @@ class Inspection:
         self._vault = Vault(tenant.key, self._letters)
         self._own: set[str] = set()
         self._secrets: set[str] = set()
-        for leaf in self._leaves:
-            self._note_values(leaf)
-        self.findings = request_counts(body, self._leaves) if self._leaves else ()
+        found = [(leaf, leaf.found) for leaf in self._leaves]
+        for _, values in found:
+            for category, value in values:
+                (self._secrets if category == SECRET else self._own).add(value)
+        self.findings = request_counts(body, found) if found else ()
         """What was found, merged by category, place and origin."""
         self.unscanned = unscanned(self._media) if self._media else ()
         """What nobody could scan, each place and kind once."""
         self.redactions: dict[str, int] = {}
         """How often a value was hidden from the model, by category, as of the last ``assemble`` for it."""
+        self._for_model: tuple[Collection[str], Json] | None = None
 
     def assemble(self, obligations: Obligations, destination: Destination) -> Json:
         """The request as ``destination`` may see it; the same object where nothing is hidden, else a copy that shares what is untouched.
@@ -61,6 +65,9 @@ class Inspection:
         The record gets no content that nobody could scan.
         """
         media = [item.link for item in self._media if item.payload] if destination is Destination.RECORD else []
+        granted = obligations.reveal.get(destination, frozenset())
+        if self._for_model is not None and destination is Destination.RECORD and not media and self._for_model[0] == granted:
+            return self._for_model[1]  # what is granted alike is hidden alike
         if not self._leaves and not media:
             if destination is Destination.MODEL:
                 self.redactions = {}
@@ -69,6 +76,7 @@ class Inspection:
         assembled: Json = rebuild(self._body, self._leaves, view, media).value
         if destination is Destination.MODEL:
             self.redactions = view.hidden
+            self._for_model = granted, assembled
         return assembled
 
     def redact(self, value: Any, obligations: Obligations, destination: Destination) -> Any:
@@ -108,10 +116,6 @@ class Inspection:
     def _is_new(self, category: str, value: str) -> bool:
         """Whether a finding in an answer is one: what the caller itself sent is not, secrets always are."""
         return category == SECRET or value not in self._own or value in self._secrets
-
-    def _note_values(self, leaf: Leaf) -> None:
-        for category, value in leaf.found:
-            (self._secrets if category == SECRET else self._own).add(value)
 
     def _tool_names(self) -> frozenset[str]:
         """Names of the tools that the model may call."""

@@ -34,11 +34,12 @@ class View:
     an answer makes of them. ``hidden`` counts what was hidden, by category; each occurrence counts.
     """
 
-    __slots__ = ("_own", "_restorer", "_reveals", "_secrets", "_to_model", "hidden", "to_record", "vault")
+    __slots__ = ("_own", "_replaced", "_restorer", "_reveals", "_secrets", "_to_model", "hidden", "to_record", "vault")
 
     def __init__(self, vault: Vault, obligations: Obligations, destination: Destination, own: Collection[str] = (), secrets: Collection[str] = ()) -> None:
         self.vault = vault
         self.hidden: dict[str, int] = {}
+        self._replaced: dict[tuple[str, str], tuple[str, str]] = {}
         self._own = own if destination is Destination.CALLER else ()
         self._secrets = secrets
         granted = obligations.reveal.get(destination, frozenset())
@@ -64,14 +65,17 @@ class View:
 
     def replacement(self, category: str, value: str) -> str | None:
         """What stands in place of ``value``; ``None`` if it is shown."""
-        if self.shows(category, value):
-            return None
-        if value in self._secrets:
-            category = SECRET
-        self.hidden[category] = self.hidden.get(category, 0) + 1
-        token = self.vault.placeholder(category, value)
-        if self._to_model:
-            self.vault.remember(token, category, value)
+        known = self._replaced.get((category, value))
+        if known is None:
+            if self.shows(category, value):
+                return None
+            as_what = SECRET if value in self._secrets else category
+            token = self.vault.placeholder(as_what, value)
+            if self._to_model:
+                self.vault.remember(token, as_what, value)
+            known = self._replaced[category, value] = token, as_what
+        token, as_what = known
+        self.hidden[as_what] = self.hidden.get(as_what, 0) + 1
         return token
 
     def identifier(self, text: str, findings: Iterable[Finding]) -> str:
