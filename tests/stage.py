@@ -77,7 +77,7 @@ class Server:
         """Poll until ``path`` answers 200; the seconds waited.
 
         Raises:
-            RuntimeError: It ended or did not become ready; with the end of its output.
+            RuntimeError: It ended, or did not become ready and was killed; with the end of its output.
         """
         started = time.monotonic()
         while time.monotonic() - started < within_s:
@@ -86,7 +86,9 @@ class Server:
             if answers_200(port, path):
                 return time.monotonic() - started
             time.sleep(0.005)
-        raise RuntimeError(f"not ready (exit code {self.process.poll()}); the end of {self._log.name}:\n{self.output()[-4000:]}")
+        exit_code = self.process.poll()
+        self.kill()
+        raise RuntimeError(f"not ready (exit code {exit_code}); the end of {self._log.name}:\n{self.output()[-4000:]}")
 
     def output(self) -> str:
         """What it has printed so far."""
