@@ -57,9 +57,9 @@ async def _durable(services: Services, intent: Intent, ending: Ending) -> None:
     if intent.closed is None:
         intent.closed, intent.ending = _append(services, intent, ending), ending
     await asyncio.shield(intent.closed)
-    # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
-    if intent.opened is not None and (failure := intent.opened.exception()) is not None:
-        raise failure
+    if intent.opened is not None:
+        # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
+        await asyncio.shield(intent.opened)
 
 
 def _append(services: Services, intent: Intent, ending: Ending) -> asyncio.Future[None]:
