@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 import string
@@ -51,8 +52,9 @@ class Key:
 
 
 def hash_key(secret: bytes, raw_key: str) -> bytes:
-    """The keyed hash that is stored: HMAC-SHA256 over the whole key. ``raw_key`` is ASCII."""
-    return hmac.digest(secret, raw_key.encode("ascii"), "sha256")
+    """The keyed hash that is stored: keyed BLAKE2b (RFC 7693) over the whole key. ``raw_key`` is ASCII."""
+    key = secret if len(secret) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(secret).digest()
+    return hashlib.blake2b(raw_key.encode("ascii"), digest_size=32, key=key).digest()
 
 
 class KeyStore:
