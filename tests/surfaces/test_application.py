@@ -1,4 +1,4 @@
-"""Every endpoint that is not hot answers in the same shape, its refusals too."""
+"""Endpoints that are not hot, and what is not served: everything in OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -6,29 +6,35 @@ import pytest
 
 from gateway.testing import LocalGateway
 
+ERROR_KEYS = {"message", "type", "param", "code"}
+
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/v1/files", 404, "not_found"),
-        ("POST", "/healthz", 405, "method_not_allowed"),
-        ("GET", "/v1/models", 401, "missing_api_key"),
-        ("GET", "/docs/../v1/nothing", 404, "not_found"),
+        ("GET", "/v1/no-such", 404, "not_found"),
+        ("POST", "/v1/embeddings", 404, "not_found"),
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("POST", "/metrics", 405, "method_not_allowed"),
     ],
 )
-async def test_refusals_have_openais_shape(local: LocalGateway, method: str, path: str, status: int, code: str) -> None:
-    reply = await local.request(method, path, {}, b"")
+async def test_what_is_not_served_is_a_clear_error(local: LocalGateway, method: str, path: str, status: int, code: str) -> None:
+    reply = await local.request(method, path, {"authorization": f"Bearer {local.key()}"}, b"")
     assert (reply.status, reply.json["error"]["code"]) == (status, code)
-    assert set(reply.json["error"]) == {"message", "type", "param", "code"}
+    assert reply.json["error"].keys() == ERROR_KEYS
 
 
-async def test_a_method_that_is_not_taken_is_answered_with_those_that_are(local: LocalGateway) -> None:
-    assert (await local.request("POST", "/healthz", {}, b"")).headers["allow"] == "GET"
-
-
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
-async def test_the_documentation_is_for_this_machine_and_for_operators(local: LocalGateway, path: str) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/metrics"])
+async def test_operators_pages_answer_on_loopback_or_to_operators_alone(local: LocalGateway, path: str) -> None:
     assert (await local.get(path)).status == 200
     assert (await local.get(path, client="192.0.2.7")).status == 401
     assert (await local.get(path, client="192.0.2.7", key=local.key())).status == 403
     assert (await local.get(path, client="192.0.2.7", key=local.key(roles=("operator",)))).status == 200
+    assert (await local.get(path, headers={"x-forwarded-for": "192.0.2.7"})).status == 401
+
+
+async def test_the_document_describes_every_endpoint(local: LocalGateway) -> None:
+    paths = (await local.get("/openapi.json")).json["paths"]
+    assert {"/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"} == set(paths)

@@ -1,51 +1,48 @@
-"""What hinders a start is said in clear lines, with exit code 2. Serving itself is tested end to end."""
+"""``gateway run``: serves until it is told to stop, and says in one line why it cannot."""
 
 from __future__ import annotations
 
-import socket
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from click.testing import CliRunner
 
-from tests.conftest import WriteConfig
-
-
-def run(config: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "gateway", "run", "--config", config], env=env, capture_output=True, text=True, timeout=60, check=False)
+from gateway.surfaces.cli.run import command
+from gateway.testing import ALLOW_ALL, CONFIG, ENV
+from tests.stage import ROOT, Server, free_port
 
 
-def changed(config: Path, old: str, new: str) -> Path:
-    config.write_text(config.read_text().replace(old, new))
-    return config
+def config(folder: Path, port: int) -> Path:
+    policies = folder / "policies"
+    policies.mkdir()
+    for name, text in ALLOW_ALL.items():
+        (policies / name).write_text(text)
+    text = CONFIG.format(base_url="http://127.0.0.1:9/v1", policies=policies, limits="{}", telemetry="{logs: {format: json, level: info}}")
+    (folder / "config.yaml").write_text(f"server: {{listen: '127.0.0.1:{port}'}}\n{text}")
+    return folder / "config.yaml"
 
 
-def test_an_address_that_is_taken_is_named(write_config: WriteConfig, good_env: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "policies").mkdir()
-    for hook in ("intent", "answer"):
-        verdict = 'verdict := {"outcome": "allow", "obligations": {"reveal": {}}}'
-        (tmp_path / "policies" / f"{hook}.rego").write_text(f"package gateway.{hook}\n\n{verdict}\n")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = run(changed(write_config(), "127.0.0.1:8080", address), good_env)
-    assert done.returncode == 2
-    assert f"server.listen: {address} is taken" in done.stderr
+def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    port = free_port()
+    server = Server(["gateway", "run", "--config", str(config(tmp_path, port))], log=tmp_path / "log", env=ENV)
+    try:
+        server.wait_ready(port)
+    finally:
+        code = server.stop(signal.SIGTERM)
+    assert code in {0, -signal.SIGTERM}  # once all is closed, uvicorn ends by the signal that it was sent
+    assert '"event":"server.ready"' in server.output().replace(" ", "")
 
 
-def test_a_policy_that_does_not_compile_is_named_with_file_and_line(write_config: WriteConfig, good_env: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "intent.rego").write_text("package gateway.intent\n\nverdict := {\n")
-    done = run(write_config(), good_env)
-    assert done.returncode == 2
-    assert "intent.rego:" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_config_that_is_not_there_is_one_line_and_status_2(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "gateway", "run", "--config", str(tmp_path / "none.yaml")], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (ran.returncode, len(ran.stderr.strip().splitlines())) == (2, 1)
+    assert "none.yaml" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [("target: simulated", "target: simulatd", "simulated"), ("listen:", "lisen:", "listen")])
-def test_a_config_that_does_not_compile_is_refused_before_anything_starts(
-    write_config: WriteConfig, good_env: dict[str, str], old: str, new: str, said: str
-) -> None:
-    done = run(changed(write_config(), old, new), good_env)
-    assert done.returncode == 2
-    assert f"did you mean {said!r}" in done.stderr
+def test_the_command_has_help() -> None:
+    assert "Serve the gateway" in CliRunner().invoke(command, ["--help"]).output
