@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gateway.domain import Decision, FindingCount, Hook, Json
+from gateway.domain import Decision, FindingCount, Hook, Json, Reason
 from gateway.infrastructure.telemetry.semconv import decision_attributes
 from gateway.pipeline.decide import subject_input, without_values
 from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Denied, Intent, Plan, Screened
 from gateway.pipeline.services import Services
+
+_OF_INTENTS = ("max_tokens", "routes", "retention_days")
+"""Obligations that come too late with an answer: what cannot be met is refused, not overlooked."""
 
 
 async def screen(
@@ -26,7 +29,13 @@ async def screen(
     intent.step("screen", decision_attributes(decision))
     if decision.verdict.outcome != "allow":
         return Denied(decision=decision, reasons=decision.verdict.reasons)
-    return Screened(decision=decision, obligations=decision.verdict.obligations)
+    obligations = decision.verdict.obligations
+    unmet = next((name for name in _OF_INTENTS if getattr(obligations, name) is not None), None)
+    if unmet is not None:
+        return Denied(
+            decision=decision, reasons=(Reason("policy.unsupported", f"policy demands {unmet} of an answer, which can only be demanded of an intent"),)
+        )
+    return Screened(decision=decision, obligations=obligations)
 
 
 def _answer_input(services: Services, intent: Intent, plan: Plan, content: Mapping[str, Callable[[], Any]], finish_reason: str | None) -> Mapping[str, Any]:

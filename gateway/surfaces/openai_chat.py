@@ -7,8 +7,8 @@ import time
 from typing import Self
 
 from gateway.domain import Json
-from gateway.errors import InvalidRequest
-from gateway.pipeline.intent import Call, Intent, Refused, ReleasedStream
+from gateway.errors import InvalidRequest, PolicyDenied
+from gateway.pipeline.intent import Call, Refused, Released, ReleasedStream
 from gateway.pipeline.run import run
 from gateway.pipeline.services import Services
 from gateway.surfaces.error_responses import send_error, send_json
@@ -39,7 +39,7 @@ class ChatCompletions:
         )
         async with _Presence(receive) as presence:
             outcome = await run(self._services, call)
-            headers = _headers(outcome.intent, "deny" if isinstance(outcome, Refused) else "allow")
+            headers = _headers(outcome)
             if isinstance(outcome, ReleasedStream):
                 await _send_stream(send, outcome, headers)
             elif isinstance(outcome, Refused):
@@ -89,12 +89,12 @@ async def _send_stream(send: Send, outcome: ReleasedStream, headers: list[tuple[
         await outcome.rest.aclose()
 
 
-def _headers(intent: Intent, decision: str) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"x-gateway-record", intent.id.encode()),
-        (b"x-gateway-decision", decision.encode()),
-        (b"x-gateway-trace", intent.trace.trace_id.encode()),
-    ]
+def _headers(outcome: Released | ReleasedStream | Refused) -> list[tuple[bytes, bytes]]:
+    intent = outcome.intent
+    headers = [(b"x-gateway-record", intent.id.encode()), (b"x-gateway-trace", intent.trace.trace_id.encode())]
+    if intent.decisions:
+        denied = isinstance(outcome, Refused) and isinstance(outcome.error, PolicyDenied)
+        headers.append((b"x-gateway-decision", b"deny" if denied else b"allow"))
     if intent.plan is not None:
         headers.append((b"x-gateway-route", intent.plan.route.name.encode()))
         headers.append((b"x-gateway-target", intent.plan.route.target.name.encode()))

@@ -40,7 +40,7 @@ _HEADERS = {
     name: {"schema": {"type": "string"}, "description": text}
     for name, text in (
         ("x-gateway-record", "Id of the intent and its record."),
-        ("x-gateway-decision", "What policy said: allow or deny."),
+        ("x-gateway-decision", "What policy said, if it was asked: allow or deny."),
         ("x-gateway-route", "The route that served the intent."),
         ("x-gateway-target", "The target of that route."),
         ("x-gateway-trace", "W3C trace id."),

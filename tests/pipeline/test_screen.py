@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
-from tests.pipeline.rego import answer_says
+from tests.pipeline.rego import answer_says, obliged
 
 POLICY = """package gateway.answer
 
@@ -75,3 +75,11 @@ async def test_a_refusal_that_quotes_the_answer_shows_no_value_of_it(tmp_path: P
         assert (reply.status, await reason(local)) == (403, "seen")
         assert "it said ask <EMAIL_ADDRESS_" in reply.json["error"]["message"]
         assert "jane.doe" not in str(await local.entries())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("obligation", [{"max_tokens": 5}, {"routes": ["assistant"]}, {"retention_days": 1}])
+async def test_an_obligation_that_comes_too_late_is_refused(tmp_path: Path, obligation: dict[str, object], stream: bool) -> None:
+    async with local_gateway(tmp_path, policies=answer_says(obliged(**obligation))) as local:
+        reply = await local.ask("hello", stream=stream)
+        assert (await reason(local), reply.done) == ("policy.unsupported", False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from gateway.testing import LocalGateway
+from gateway.testing import LocalGateway, local_gateway
+from tests.pipeline.rego import ALLOW, intent_says
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -70,3 +72,23 @@ async def test_a_client_that_leaves_before_the_answer_is_recorded_and_its_place_
     states = [entry["facts"]["state"] for entry in await local.entries() if entry["kind"] == "closed"]
     assert states == ["cancelled"]
     assert local.gateway.services.limits.running == 0
+
+
+DENY = {"outcome": "deny", "reasons": [{"rule": "closed", "message": "closed"}], "obligations": {}}
+DECISIONS = [
+    # model, the provider's script, the intent policy, what the header says
+    ("assistant", "", ALLOW, "allow"),
+    ("assistant", "rules: [{fault: {status: 500}}]", ALLOW, "allow"),
+    ("assistant", "", DENY, "deny"),
+    ("no-such-model", "", ALLOW, None),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("model", "script", "verdict", "said"), DECISIONS)
+async def test_the_decision_header_says_what_policy_said(
+    tmp_path: Path, model: str, script: str, verdict: dict[str, Any], said: str | None, stream: bool
+) -> None:
+    async with local_gateway(tmp_path, script, policies=intent_says(verdict)) as local:
+        reply = await local.chat({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hello"}]})
+        assert reply.headers.get("x-gateway-decision") == said
