@@ -53,7 +53,8 @@ class Front:
             log.debug("client.gone")
         except GatewayError as error:
             self._metrics.request_refused(error.reason_code)
-            await send_error(send, error)
+            if not started:
+                await send_error(send, error)
         # Outside of any intent this is the last place that can answer.
         except Exception as error:
             log.exception("request.crashed", exc_info=error)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import RecordUnavailable
+from gateway.infrastructure.telemetry.metrics import Metrics
+from gateway.surfaces.front import Front
+from gateway.surfaces.http_request import Message, Receive, RequestLimits, Scope, Send
 from gateway.testing import LocalGateway
 
 
@@ -31,3 +35,21 @@ async def test_refused_requests_are_counted_by_code(local: LocalGateway) -> None
     await local.chat(b"not json")
     rendered, _ = local.gateway.services.metrics.render()
     assert b'gateway_requests_refused_total{code="invalid_json"} 1.0' in rendered
+
+
+async def test_nothing_follows_an_answer_that_has_begun() -> None:
+    sent: list[Message] = []
+
+    async def begins(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RecordUnavailable("too late to tell")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    front = Front({"/x": begins}, begins, RequestLimits(body_bytes=1, header_bytes=1, json_depth=1), Metrics())
+    await front({"type": "http", "path": "/x", "method": "POST", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start"]
