@@ -55,13 +55,19 @@ def read_stream(response: Any) -> tuple[str, list[dict[str, str]], Any]:
             last = chunk
             text += choice.delta.content or ""
             for part in choice.delta.tool_calls or ():
-                while len(calls) <= part.index:
-                    calls.append({"id": "", "name": "", "arguments": ""})
-                call = calls[part.index]
-                call["id"] += part.id or ""
-                call["name"] += (part.function and part.function.name) or ""
-                call["arguments"] += (part.function and part.function.arguments) or ""
+                add_part(calls, part)
     return text, calls, last
+
+
+def add_part(calls: list[dict[str, str]], part: Any) -> None:
+    """Add a part of a streamed tool call to the calls so far."""
+    while len(calls) <= part.index:
+        calls.append({"id": "", "name": "", "arguments": ""})
+    call = calls[part.index]
+    call["id"] += part.id or ""
+    if part.function:
+        call["name"] += part.function.name or ""
+        call["arguments"] += part.function.arguments or ""
 
 
 def last_user_text(body: str) -> str:

@@ -14,7 +14,7 @@ from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound
 from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
-from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, finding_facts
+from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, finding_facts, message_facts
 from gateway.pipeline.intent import Denied, Ending, Intent, Refused
 from gateway.pipeline.open import open_record
 from gateway.pipeline.services import Services
@@ -82,7 +82,7 @@ def _capture_content(intent: Intent, ending: Ending) -> None:
     if intent.inspection is None or intent.chat_attributes is None:
         return
     request = intent.inspection.assemble(intent.obligations, Destination.RECORD)
-    choices = [{"message": choice, "finish_reason": choice["finish_reason"]} for choice in ending.answer or ()]
+    choices = [{"message": message_facts(choice), "finish_reason": choice["finish_reason"]} for choice in ending.answer or ()]
     intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
 
@@ -131,6 +131,8 @@ def _facts(intent: Intent, ending: Ending) -> Json:
 
 
 def _content(intent: Intent, ending: Ending) -> Json:
+    if intent.bare:
+        return {}
     content: Json = {} if ending.answer is None else {"answer": ending.answer}
     if len(intent.decisions) > 1:
         content["decision_input"] = decision_input(intent, intent.decisions[-1])
@@ -161,5 +163,7 @@ def denied(verdict: Denied) -> PolicyDenied:
 
 def crashed(intent: Intent, error: Exception) -> InternalError:
     """A defect of the gateway: logged without the exception's own words, which may quote content."""
+    intent.bare = True
+    intent.broke(InternalError.code)
     log.error("intent.crashed", intent_id=intent.id, trace_id=intent.trace.trace_id, exc_info=error)
     return InternalError(f"the gateway failed on this intent; its operator finds it by {intent.id}")

@@ -68,6 +68,12 @@ def _show_request(request: Json, shown: Json) -> None:
         request[name] = {key: shown[key] for key in request[name] if key in shown} if name == "params" else shown[name]
 
 
+def message_facts(choice: Json) -> Json:
+    """A choice of a transcript as the message that OpenAI's shape has."""
+    calls = [{"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}} for call in choice["tool_calls"]]
+    return {"role": "assistant", "content": choice["content"], "refusal": choice["refusal"], "tool_calls": calls}
+
+
 def attempt_facts(attempt: Attempt) -> Json:
     """An attempt as it stands on the record."""
     return {

@@ -82,6 +82,8 @@ class Intent:
     expires_ns: int = 0
     chat_attributes: dict[str, AttributeValue] | None = None
     """Of the attempt's span; content is added at the end where the config asks for it."""
+    bare: bool = False
+    """Whether the record is to hold no content, because a crash may have come from making it."""
     ended: bool = False
     """Whether its trace was closed."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -89,12 +91,22 @@ class Intent:
     steps: list[tuple[str, int]] = field(default_factory=list)
     """Name and duration of each step in nanoseconds."""
 
+    def broke(self, error: str) -> None:
+        """Close the step that was under way when an error ended the intent. An attempt has closed itself."""
+        step = _NEXT.get(self.steps[-1][0])
+        if step is not None:
+            self.step(step, error=error)
+
     def step(self, name: str, attributes: Mapping[str, AttributeValue] | None = None, *, error: str | None = None, until_ns: int | None = None) -> None:
         """Close the step that ends now, or at ``until_ns``: a span of the trace and a timing on the record."""
         now = until_ns or time.time_ns()
         self.trace.add(step_name(name), self.clock_ns, now, attributes, error)
         self.steps.append((name, now - self.clock_ns))
         self.clock_ns = now
+
+
+_NEXT = {"admit": "resolve", "resolve": "inspect", "inspect": "decide", "decide": "assemble", "assemble": "open"}
+"""Which step is under way once another has ended."""
 
 
 def new_intent_id(now_ns: int) -> str:

@@ -65,7 +65,7 @@ def _facts(services: Services, intent: Intent) -> Json:
 def _content(intent: Intent) -> Json:
     """What the record keeps of the request: redacted for the record, and nothing at all where it was never inspected."""
     inspection = intent.inspection
-    if inspection is None:
+    if inspection is None or intent.bare:
         return {}
     content: Json = {"request": inspection.assemble(intent.obligations, Destination.RECORD)}
     if intent.decisions:

@@ -46,6 +46,7 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
     try:
         outcome = await _follow(services, intent)
     except GatewayError as error:
+        intent.broke(error.record_reason)
         outcome = await refuse(services, intent, error)
     except asyncio.CancelledError:
         await close(services, intent, cut_off(services))

@@ -20,6 +20,7 @@ from gateway.infrastructure.model_stream import ModelStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
+from gateway.pipeline.facts import message_facts
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream
 from gateway.pipeline.release import gateway_object, judge, note_logprobs, note_response
 from gateway.pipeline.screen import screen
@@ -167,8 +168,5 @@ class StreamRelay:
 
 def _content(answer: Json) -> dict[str, Callable[[], Any]]:
     """The content of a passed stream, redacted for the record, for a policy that went live while it ran and reads content: it must not find none."""
-    first: Json = next((choice["message"] for choice in answer["choices"]), {})
-    return {
-        "text": lambda: first.get("content") or "",
-        "tool_calls": lambda: [{"id": call["id"], "type": "function", "function": {**call}} for call in first.get("tool_calls") or ()],
-    }
+    first: Json = next((message_facts(choice["message"]) for choice in answer["choices"]), {})
+    return {"text": lambda: first.get("content") or "", "tool_calls": lambda: first.get("tool_calls") or []}

@@ -43,7 +43,7 @@ CASES = [
     Case("answered", 200, WHOLE, "completed"),
     Case("refused by the intent policy", 403, [*JUDGED, "gateway.close"], "refused", "closed_today", intent_says(DENY)),
     Case("refused by the answer policy", 403, WHOLE, "refused", "closed_today", answer_says(DENY)),
-    Case("no such model", 404, [*BEGIN, "gateway.close"], "refused", "model_not_found", model="none"),
+    Case("no such model", 404, [*BEGIN, "gateway.resolve", "gateway.close"], "refused", "model_not_found", model="none"),
     Case("the target fails", 502, [*SENT, "gateway.close"], "failed", "upstream.unavailable", fault="{status: 500}"),
     Case("the target limits the rate", 429, [*SENT, "gateway.close"], "failed", "upstream.rate_limited", fault="{status: 429}"),
     Case("the target hangs up", 502, [*SENT, "gateway.close"], "failed", "upstream.unavailable", fault="{reset: before}"),

@@ -10,7 +10,7 @@ _OCTET = rb"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _V4_TEXT = _OCTET + rb"(?:\." + _OCTET + rb"){3}"
 _V4 = re.compile(_V4_TEXT + rb"(?!\d)(?:/(?:3[0-2]|[12]?\d)(?![\d/]))?(?![A-Za-z_])")
 _V4_HEAD = re.compile(rb"(?<![0-9A-Za-z_.\-])0{1,3}\.0{1,3}\.0{1,3}\.0")
-_VERSIONED = re.compile(rb"(?:version|release|build|(?<![a-z])(?:ver|rev)|upgrade[ds]? to|==|>=|<=|~=|\^|@|assembly\w{0,20}|[a-z]/)[\"' :=v]{0,4}\Z")
+_VERSIONED = re.compile(rb"(?:version|release|build|(?<![a-z])(?:ver|rev)|upgrade[ds]? to|==|>=|<=|~=|\^|assembly\w{0,20}|[a-z]/)[\"' :=v]{0,4}\Z")
 
 _V6_HEAD = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
 _V6_RUN = re.compile(rb"[0-9A-Fa-f:.]{2,46}+")
