@@ -109,7 +109,7 @@ class RecordWriter:
         future = self._loop.create_future()
         self._pending.append(_Pending(draft(entry), future))
         self._queued()
-        self._in_flight += (entry.kind == OPENED) - (entry.kind == CLOSED)
+        self._in_flight = max(0, self._in_flight + (entry.kind == OPENED) - (entry.kind == CLOSED))
         if not lazy:
             self._urgent = True
         if not self._busy:
@@ -156,6 +156,8 @@ class RecordWriter:
 
     def _committed(self, batch: list[_Pending], error: JournalError | None) -> None:
         self.failure = None if error is None else str(error)
+        if error is not None:
+            self._in_flight = 0  # some of these will never close: count afresh, so that later commits do not wait for them
         for _, future in batch:
             if not future.done():
                 if error is None:
