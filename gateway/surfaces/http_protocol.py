@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.errors import HeadersTooLarge
 from gateway.surfaces.error_responses import error_body
+from gateway.surfaces.http_request import DEPARTURE, Departure
 
 WAIT_S = 20.0
 """How long a connection may take from its beginning, or from the first byte of a request, to the end of the request's head; and how long a body may pause."""
@@ -34,12 +35,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A connection begins: its first head is awaited."""
         super().connection_made(transport)
+        self._departure = Departure()
         self._timer = self.loop.call_later(self.wait_s, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
         self._stop_timer()
         super().connection_lost(exc)
+        self._departure.happen()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came. A head that came in one piece, as nearly all do, costs nothing more here."""
@@ -74,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is whole: the front judges it."""
         self._in_head = False
         self._stop_timer()
+        cast("dict[str, object]", self.scope)[DEPARTURE] = self._departure  # a scope may carry a server's own keys
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

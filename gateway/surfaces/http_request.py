@@ -26,6 +26,37 @@ class RequestLimits:
     json_depth: int
 
 
+DEPARTURE = "gateway.departure"
+"""Where in a scope the server leaves the ``Departure`` of its connection; other servers tell by ``receive`` alone."""
+
+
+class Departure:
+    """Tells whoever answers on a connection that its client went away, without a task that waits for it."""
+
+    __slots__ = ("_listeners", "happened")
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._listeners: set[Callable[[], None]] = set()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when the client goes away, at once if it has."""
+        if self.happened:
+            listener()
+        else:
+            self._listeners.add(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        self._listeners.discard(listener)
+
+    def happen(self) -> None:
+        """The client went away."""
+        self.happened = True
+        for listener in tuple(self._listeners):
+            listener()
+
+
 class ClientGoneError(Exception):
     """The client went away before its request was whole."""
 

@@ -12,7 +12,7 @@ from gateway.pipeline.intent import Call, Refused, Released, ReleasedStream
 from gateway.pipeline.run import run
 from gateway.pipeline.services import Services
 from gateway.surfaces.error_responses import send_error, send_json
-from gateway.surfaces.http_request import Message, Receive, RequestLimits, Scope, Send, bearer_key, header, read_json
+from gateway.surfaces.http_request import DEPARTURE, Departure, Receive, RequestLimits, Scope, Send, bearer_key, header, read_json
 
 PATH = "/v1/chat/completions"
 
@@ -37,7 +37,7 @@ class ChatCompletions:
             traceparent=header(scope, b"traceparent"),
             received_ns=received_ns,
         )
-        async with _Presence(receive) as presence:
+        async with _Presence(scope, receive):
             outcome = await run(self._services, call)
             headers = _headers(outcome)
             if isinstance(outcome, ReleasedStream):
@@ -46,34 +46,43 @@ class ChatCompletions:
                 await send_error(send, outcome.error, outcome.intent.id, headers)
             else:
                 await send_json(send, 200, outcome.body, headers)
-            presence.answered = True
 
 
 class _Presence:
     """Cancels the work in its block when the client goes away: the upstream call ends and the record says so."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._departure: Departure | None = scope.get(DEPARTURE)
         self._receive = receive
-        self.answered = False
+        self._watch: asyncio.Task[None] | None = None
         self._gone = False
 
     async def __aenter__(self) -> Self:
         self._work = asyncio.current_task()
-        self._watch = asyncio.ensure_future(self._receive())
-        self._watch.add_done_callback(self._left)
+        if self._departure is not None:
+            self._departure.listen(self._left)
+        else:
+            self._watch = asyncio.create_task(self._await_disconnect())
         return self
 
-    def _left(self, watch: asyncio.Future[Message]) -> None:
-        if not watch.cancelled() and not self.answered and self._work is not None:
+    async def _await_disconnect(self) -> None:
+        await self._receive()
+        self._left()
+
+    def _left(self) -> None:
+        if self._work is not None:
             self._gone = True
             self._work.cancel()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        self.answered = True
-        self._watch.cancel()
-        if self._gone and kind is asyncio.CancelledError and self._work is not None:
-            self._work.uncancel()
-            return True
+        work, self._work = self._work, None
+        if self._departure is not None:
+            self._departure.forget(self._left)
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._gone and work is not None:
+            work.uncancel()
+            return kind is asyncio.CancelledError
         return False
 
 

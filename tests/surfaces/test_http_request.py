@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.surfaces.http_request import ClientGoneError, Message, RequestLimits, Scope, bearer_key, check_headers, header, read_json
+from gateway.surfaces.http_request import ClientGoneError, Departure, Message, RequestLimits, Scope, bearer_key, check_headers, header, read_json
 from gateway.testing import LocalGateway
 
 LIMITS = RequestLimits(body_bytes=100, header_bytes=200, json_depth=4)
@@ -93,3 +93,15 @@ async def test_a_refusal_quotes_nothing_of_the_body(local: LocalGateway) -> None
     assert reply.status == 400
     assert b"jane" not in reply.body
     assert "line 1, column" in reply.json["error"]["message"]
+
+
+def test_a_departure_is_told_once_to_who_listens_and_at_once_to_who_comes_late() -> None:
+    told: list[str] = []
+    departure = Departure()
+    first, second = (lambda: told.append("first")), (lambda: told.append("second"))
+    departure.listen(first)
+    departure.listen(second)
+    departure.forget(second)
+    departure.happen()
+    departure.listen(lambda: told.append("late"))
+    assert told == ["first", "late"]
