@@ -35,10 +35,12 @@ def assemble(intent: Intent, allowed: Allowed) -> Request:
 
 
 def _lower_max_tokens(intent: Intent, body: Json, limit: int, field: str) -> None:
-    """Cap what the caller asked for, or set the cap where it asked for none; the caller is told in the ``gateway`` object."""
-    asked = [name for name in _TOKEN_LIMITS if body.get(name) is not None] or [field]
-    for name in asked:
-        value = body.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value > limit:
-            body[name] = limit
-            intent.notes["max_tokens"] = limit
+    """Cap what the caller asked for, or set the cap where it asked for none; the caller is told in the ``gateway`` object.
+
+    What is sent stands under the target's own name alone: it may not know the other one, and some servers take a number below one for no limit.
+    """
+    asked = [value for name in _TOKEN_LIMITS if (value := body.pop(name, None)) is not None]
+    kept = [value for value in asked if type(value) is int and 0 < value <= limit]
+    body[field] = min(kept, default=limit)
+    if not kept or len(kept) < len(asked):
+        intent.notes["max_tokens"] = body[field]

@@ -42,6 +42,10 @@ async def close(services: Services, intent: Intent, ending: Ending) -> None:
     """
     try:
         await _durable(services, intent, ending)
+    except asyncio.CancelledError:
+        # The entry is on its way; whoever was to get the answer is gone, and does not wait for it.
+        _end_trace(services, intent, intent.ending or ending)
+        raise
     except RecordUnavailable as error:
         unavailable.warning(str(error.__cause__ or error.record_reason))
         _end_trace(services, intent, Ending(state=State.FAILED, reason=error.record_reason, http_status=error.http_status))
@@ -54,6 +58,8 @@ async def _durable(services: Services, intent: Intent, ending: Ending) -> None:
     """Write the ``closed`` entry, once; both entries are durable when this returns."""
     if intent.opened is None:
         open_record(services, intent, lazy=True)
+    elif intent.closed is None and intent.opened.done():
+        intent.opened.result()  # what has no beginning on record gets no end there
     if intent.closed is None:
         intent.closed, intent.ending = _append(services, intent, ending), ending
     await asyncio.shield(intent.closed)

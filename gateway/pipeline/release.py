@@ -10,16 +10,44 @@ from gateway.domain import Json, Obligations, State
 from gateway.infrastructure.telemetry.semconv import RESPONSE_ID
 from gateway.pipeline.close import close, denied, refuse
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened
-from gateway.pipeline.screen import screen
+from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
+
+
+_NOT_TEXT = frozenset({"role", "type", "id", "data", "tool_calls", "function_call"})
+"""What a message has besides texts: words of the protocol, media, and calls, which the policy sees as such."""
 
 
 async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Json) -> tuple[Screened | Denied, AnswerInspection]:
     """Inspect a complete answer and ask the answer policy about it."""
     inspection = allowed.inspection.inspect_answer(answer)
-    first: Json = next(iter(answer["choices"]), {})
-    content = {"text": lambda: inspection.text, "tool_calls": lambda: (first.get("message") or {}).get("tool_calls") or []}
-    return await screen(services, intent, allowed.plan, inspection.findings, content, first.get("finish_reason")), inspection
+    return await screen(services, intent, allowed.plan, inspection.findings, [said(choice) for choice in answer["choices"]]), inspection
+
+
+def said(choice: Json) -> Said:
+    """A choice of a complete answer as the policy sees it."""
+    message: Json = choice["message"]
+    return Said(lambda: text_of(message), lambda: _tool_calls(message), choice.get("finish_reason"))
+
+
+def text_of(message: Json) -> str:
+    """All that a caller can read in a message, placeholders and all: its content, then whatever else it says (a refusal, reasoning, a transcript), by lines."""
+    found: list[str] = []
+    stack: list[Any] = [{name: value for name, value in message.items() if name not in _NOT_TEXT and name != "content"}, message.get("content")]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            found.append(node)
+        elif isinstance(node, dict):
+            stack.extend(value for name, value in reversed(node.items()) if name not in _NOT_TEXT)
+        elif isinstance(node, list):
+            stack.extend(reversed(node))
+    return "\n".join(filter(None, found))
+
+
+def _tool_calls(message: Json) -> list[Any]:
+    legacy = message.get("function_call")
+    return [*(message.get("tool_calls") or ()), *([{"id": None, "type": "function", "function": legacy}] if legacy else [])]
 
 
 async def release(services: Services, intent: Intent, allowed: Allowed, answer: Json) -> Released | Refused:

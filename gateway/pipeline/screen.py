@@ -1,11 +1,11 @@
-"""Screen: ask the answer policy, then show the caller what it may see."""
+"""Screen: ask the answer policy about every choice; one that is refused refuses all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from gateway.domain import Decision, FindingCount, Hook, Json, Reason
+from gateway.domain import Decision, Destination, FindingCount, Hook, Json, Obligations, Reason
 from gateway.infrastructure.telemetry.semconv import decision_attributes
 from gateway.pipeline.decide import subject_input, without_values
 from gateway.pipeline.facts import finding_facts
@@ -16,16 +16,49 @@ _OF_INTENTS = ("max_tokens", "routes", "retention_days")
 """Obligations that come too late with an answer: what cannot be met is refused, not overlooked."""
 
 
-async def screen(
-    services: Services, intent: Intent, plan: Plan, findings: Sequence[FindingCount], content: Mapping[str, Callable[[], Any]], finish_reason: str | None
-) -> Screened | Denied:
-    """The verdict on the answer. ``content`` gives ``text`` and ``tool_calls`` to a policy that refers to them."""
+class Said(NamedTuple):
+    """One choice of an answer for the policy: what is expensive is a callable, which runs only if the policy refers to it."""
+
+    text: Callable[[], str]
+    tool_calls: Callable[[], list[Any]]
+    finish_reason: str | None
+
+
+async def screen(services: Services, intent: Intent, plan: Plan, findings: Sequence[FindingCount], choices: Sequence[Said]) -> Screened | Denied:
+    """The verdict on the answer: every choice is asked about, in order, until one is refused. What the verdicts reveal is what all of them do."""
     intent.answer_findings = tuple(findings)
-    decision = without_values(services, intent, await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, content, finish_reason)))
-    intent.decisions.append(decision)
-    services.metrics.decision(decision)
     for finding in findings:
         services.metrics.findings(finding.category, finding.count)
+    screened: Screened | None = None
+    for said in choices:
+        verdict = await _judged(services, intent, plan, said)
+        if isinstance(verdict, Denied):
+            return verdict
+        screened = verdict if screened is None else Screened(decision=verdict.decision, obligations=_both(screened.obligations, verdict.obligations))
+    if screened is None:
+        raise ValueError("an answer has at least one choice")
+    return screened
+
+
+def _both(one: Obligations, other: Obligations) -> Obligations:
+    """What two verdicts on one answer grant together: only what each of them does."""
+    return Obligations(
+        reveal={destination: _common(one.reveal.get(destination, frozenset()), other.reveal.get(destination, frozenset())) for destination in Destination},
+        allow_unscanned=one.allow_unscanned and other.allow_unscanned,
+        labels={**one.labels, **other.labels},
+    )
+
+
+def _common(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    if "*" in one:
+        return other
+    return one if "*" in other else one & other
+
+
+async def _judged(services: Services, intent: Intent, plan: Plan, said: Said) -> Screened | Denied:
+    decision = without_values(services, intent, await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, said)))
+    intent.decisions.append(decision)
+    services.metrics.decision(decision)
     intent.step("screen", decision_attributes(decision))
     if decision.verdict.outcome != "allow":
         return Denied(decision=decision, reasons=decision.verdict.reasons)
@@ -38,7 +71,7 @@ async def screen(
     return Screened(decision=decision, obligations=obligations)
 
 
-def _answer_input(services: Services, intent: Intent, plan: Plan, content: Mapping[str, Callable[[], Any]], finish_reason: str | None) -> Mapping[str, Any]:
+def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) -> Mapping[str, Any]:
     """The parts of ``gateway.input/v1`` that the answer hook knows."""
     return {
         "subject": subject_input(services, intent.subject),
@@ -48,13 +81,14 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, content: Mappi
         "answer": {
             "source": "model",
             "author": plan.route.target.model,
-            "finish_reason": finish_reason,
+            "finish_reason": said.finish_reason,
             "schema_valid": None,
             "repairs": 0,
             "fallback": False,
             "confidence": None,
             "signals": {},
-            **content,
+            "text": said.text,
+            "tool_calls": said.tool_calls,
         },
         "intent_verdict": lambda: _verdict_input(intent.decisions[0]),
         "versions": {"config": services.config_version},

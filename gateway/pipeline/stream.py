@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -21,9 +21,9 @@ from gateway.pipeline.admit import leave
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.facts import message_facts
-from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream
+from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream, Screened
 from gateway.pipeline.release import gateway_object, judge, note_logprobs, note_response
-from gateway.pipeline.screen import screen
+from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
 
 
@@ -101,11 +101,10 @@ class StreamRelay:
                 yield b"".join(leaving)
         answer = holder.completion(redactor.record_choices())
         await self._attempt.end(answer, holder.usage)
-        verdict = await screen(self._services, intent, self._allowed.plan, redactor.findings, _content(answer), holder.finish_reason)
+        verdict = await screen(self._services, intent, self._allowed.plan, redactor.findings, [_said(choice["message"]) for choice in answer["choices"]])
         if isinstance(verdict, Denied):
             raise denied(verdict)
-        await self._complete(redactor)
-        yield holder.finals(gateway_object(intent, verdict.obligations, redactor.redactions), include_usage=self._asked_for_usage)
+        yield await self._complete(redactor, verdict)
 
     async def _buffered(self) -> AsyncGenerator[bytes, None]:
         work = asyncio.ensure_future(self._judged())
@@ -133,20 +132,22 @@ class StreamRelay:
             raise denied(verdict)
         redactor = self._redactor = self._allowed.inspection.stream(verdict.obligations)
         leaving = [event(kept) for chunk in chunks if (kept := self._holder.take(redactor.push(chunk))) is not None]
-        await self._complete(redactor)
-        added = gateway_object(self._intent, verdict.obligations, redactor.redactions)
-        return b"".join([*leaving, self._holder.finals(added, include_usage=self._asked_for_usage)])
+        return b"".join([*leaving, await self._complete(redactor, verdict)])
 
     def _first_content(self) -> None:
         """Note how long the caller waited for the first of the answer."""
         self._services.metrics.first_token(self._allowed.plan.route.name, time.time_ns() - self._intent.call.received_ns)
 
-    async def _complete(self, redactor: ChatStream) -> None:
+    async def _complete(self, redactor: ChatStream, verdict: Screened) -> bytes:
+        """The final events, which are made before the record says that the caller got them and leave when it is durable."""
         response_id = self._allowed.inspection.redact(self._holder.envelope.get("id"), self._intent.obligations, Destination.RECORD)
         note_response(self._intent, response_id)
         note_logprobs(self._intent, redactor.logprobs_dropped)
         self._intent.notes["stream_mode"] = self._allowed.plan.stream_mode
+        added = gateway_object(self._intent, verdict.obligations, redactor.redactions)
+        finals = self._holder.finals(added, include_usage=self._asked_for_usage)
         await close(self._services, self._intent, Ending(state=State.COMPLETED, **self._seen()))
+        return finals
 
     def _seen(self) -> dict[str, Any]:
         """What the caller has of the answer so far, for the record."""
@@ -166,7 +167,10 @@ class StreamRelay:
         return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _content(answer: Json) -> dict[str, Callable[[], Any]]:
-    """The content of a passed stream, redacted for the record, for a policy that went live while it ran and reads content: it must not find none."""
-    first: Json = next((message_facts(choice["message"]) for choice in answer["choices"]), {})
-    return {"text": lambda: first.get("content") or "", "tool_calls": lambda: first.get("tool_calls") or []}
+def _said(choice: Json) -> Said:
+    """A choice of a passed stream, redacted for the record, for a policy that went live while it ran and reads content: it must not find none."""
+    return Said(
+        lambda: "\n".join(filter(None, (choice["content"], choice["refusal"]))),
+        lambda: message_facts(choice).get("tool_calls") or [],
+        choice["finish_reason"],
+    )

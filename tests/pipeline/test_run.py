@@ -147,6 +147,16 @@ async def test_a_caller_who_leaves_cancels_the_upstream_call_and_the_record_says
         assert local.gateway.services.limits.running == 0
 
 
+async def test_a_caller_who_leaves_while_it_is_refused_leaves_nothing_in_flight(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path) as local:
+        await local.chat({"model": "no-such-model", "messages": [{"role": "user", "content": "x"}]}, leave_after=0)
+        rendered, _ = local.gateway.services.metrics.render()
+        assert b"gateway_intents_in_flight 0.0" in rendered
+        assert local.gateway.services.limits.running == 0
+    # The gateway has stopped, so what it had begun to write is written.
+    assert [entry["facts"]["state"] for entry in await closed(local)] == ["refused"]  # type: ignore[index]
+
+
 async def test_requests_with_duplicate_keys_reach_the_target_as_they_were_judged(local: LocalGateway) -> None:
     body = b'{"model":"assistant","messages":[{"role":"user","content":"jane.doe@example.com","content":"second"}],"x":1,"x":2}'
     assert (await local.chat(body)).status == 200
