@@ -26,6 +26,8 @@ _BARE = frozenset({bool, type(None)})
 _FREE = frozenset({Role.FREE, Role.NUMBER})
 _PROSE = frozenset({Role.TEXT, Role.CONTENT})
 _LONG_NUMBER = 1_000_000
+FINDINGS = frozenset({Kind.FOUND, Kind.NUMBER})
+"""Kinds of pieces that are findings."""
 _NOTHING: Fields = {}
 FREE_SHAPES: Fields = {"arguments": Role.JSON, "content": Role.TEXT, "text": Role.TEXT, "description": Role.TEXT}
 """Keys that mean the same wherever they stand."""
@@ -48,7 +50,7 @@ class Leaf(NamedTuple):
         """Category and value of each finding."""
         if self.role is Role.IDENTIFIER:
             return [(category, self.text[start:end]) for category, start, end in self.findings]
-        return [(piece.category, piece.text) for piece in self.pieces if piece.kind in {Kind.FOUND, Kind.NUMBER}]
+        return [(category, text) for kind, text, category, _ in self.pieces if kind in FINDINGS]
 
 
 class Media(NamedTuple):
@@ -82,43 +84,44 @@ class Walk:
         self._keep = keep
         self.leaves: list[Leaf] = []
         self.media: list[Media] = []
+        self.encoded: list[bytes] = []
+        """Parameters of a request that are mostly the same, as they were told from others."""
 
     def over(self, root: Any, shape: Shape) -> None:
         """Walk ``root``. Iterative, so depth is no limit."""
         self._walk([(root, None, shape, None)])
 
-    def over_request(self, body: dict[str, Any]) -> None:
-        """Walk a chat request. What is sent again with every turn and was found clean before is not walked again."""
-        stack: list[_Visit] = []
-        rest = dict(body)
-        for name in _RESENT:
-            if rest.get(name):
-                self._again(name, (rest.pop(name), (None, name), REQUEST[name], name))
-        messages = rest.get("messages")
-        if type(messages) is list:
-            del rest["messages"]
-            for index, message in enumerate(messages):
-                visit = (message, (_MESSAGES, index), MESSAGE, "messages")
-                if type(message) is dict and "tool_calls" in message:
-                    self._again("message", visit)
-                else:
-                    stack.append(visit)
-        stack.append((rest, None, REQUEST, None))
-        self._walk(stack)
+    def over_parameters(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Walk a chat request but for its messages. What is sent again with every turn and was found clean before is not walked again.
 
-    def _again(self, kind: str, visit: _Visit) -> None:
-        """Walk a part of a request unless it was clean before."""
+        Returns the rest: what ``encoded`` does not hold.
+        """
+        rest = dict(body)
+        if type(rest.get("messages")) is list:
+            del rest["messages"]
+        for name in _RESENT:
+            if rest.get(name) and self._again(name, rest[name]):
+                del rest[name]
+        self._walk([(rest, None, REQUEST, None)])
+        return rest
+
+    def over_message(self, index: int, message: Any) -> None:
+        """Walk one message of a chat request."""
+        self._walk([(message, (_MESSAGES, index), MESSAGE, "messages")])
+
+    def _again(self, name: str, value: Any) -> bool:
+        """Walk a parameter unless it was clean before. Whether it could be encoded; if not, nothing was done."""
         try:
-            encoded = orjson.dumps(visit[0])
+            encoded = orjson.dumps(value)
         except TypeError:  # nothing that came over the wire
-            self._walk([visit])
-            return
-        if self._clean.texts.knows(encoded, kind):
-            return
-        before = len(self.leaves) + len(self.media)
-        self._walk([visit])
-        if len(self.leaves) + len(self.media) == before:
-            self._clean.texts.add(encoded, kind)
+            return False
+        self.encoded.append(encoded)
+        if not self._clean.texts.knows(encoded, name):
+            before = len(self.leaves) + len(self.media)
+            self._walk([(value, (None, name), REQUEST[name], name)])
+            if len(self.leaves) + len(self.media) == before:
+                self._clean.texts.add(encoded, name)
+        return True
 
     def _walk(self, stack: list[_Visit]) -> None:
         while stack:
@@ -212,7 +215,7 @@ class Walk:
             return
         stream = JsonPieces(partial(WholeSegments, self._scan), self._scan)
         pieces = stream.push(text) + stream.finish()
-        if self._answer or any(piece.kind in {Kind.FOUND, Kind.NUMBER} for piece in pieces):
+        if self._answer or any(piece.kind in FINDINGS for piece in pieces):
             self.leaves.append(Leaf(link, Role.JSON, text, pieces))
         elif encoded:
             self._clean.texts.add(encoded, "json")

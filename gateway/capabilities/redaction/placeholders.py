@@ -23,6 +23,7 @@ ALIAS_PREFIX = "redacted_"
 _LETTERS = 16
 _HEX_TO_LETTERS = str.maketrans("0123456789abcdef", ALPHABET)
 _LETTERS_IN_TEXT = re.compile(f"_([{ALPHABET}]{{{_LETTERS}}})")
+_LETTERS_IN_BYTES = re.compile(_LETTERS_IN_TEXT.pattern.encode())
 _TOKEN = re.compile(f"<[A-Z][A-Z0-9_]*_[{ALPHABET}]{{{_LETTERS}}}>")
 _TOKEN_OR_ALIAS = re.compile(f"{_TOKEN.pattern}|{ALIAS_PREFIX}[{ALPHABET}]{{{_LETTERS}}}")
 
@@ -30,6 +31,11 @@ _TOKEN_OR_ALIAS = re.compile(f"{_TOKEN.pattern}|{ALIAS_PREFIX}[{ALPHABET}]{{{_LE
 def letters_in(text: str) -> list[str]:
     """The letters of everything in ``text`` that looks like a placeholder or an alias."""
     return _LETTERS_IN_TEXT.findall(text)
+
+
+def may_hold_letters(encoded: bytes) -> bool:
+    """Whether any string of what is ``encoded`` as JSON has such letters; what escapes of an inner JSON text stand for is not looked at."""
+    return _LETTERS_IN_BYTES.search(encoded) is not None
 
 
 def may_restore(text: str) -> bool:
@@ -54,6 +60,13 @@ class Vault:
         self.restorable: dict[str, tuple[str, str]] = {}
         """Placeholder or alias that the model was shown -> category and value."""
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """The letters that are not minted."""
+        if self._taken is None:
+            self._taken = self._taken_from()
+        return self._taken
+
     def placeholder(self, category: str, value: str) -> str:
         """What stands for ``value`` in a text."""
         return SECRET_PLACEHOLDER if category == SECRET else f"<{category}_{self._mint(category, value)}>"
@@ -70,11 +83,10 @@ class Vault:
     def _mint(self, category: str, value: str) -> str:
         letters = self._minted.get((category, value))
         if letters is None:
-            if self._taken is None:
-                self._taken = self._taken_from()
+            taken = self.taken
             message = f"{category}\0{value}".encode("utf-8", "surrogatepass")
             letters, again = self._letters(message), 0
-            while letters in self._taken:
+            while letters in taken:
                 again += 1
                 letters = self._letters(b"%b\0%d" % (message, again))
             self._minted[category, value] = letters

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.capabilities.redaction.history import History
 from gateway.capabilities.redaction.request import Inspection, Tenant
 from gateway.capabilities.redaction.scanning import Clean, CleanTexts, CleanWords, StreamingScanner, TextScanner
 from gateway.domain import Json
 
 _CLEAN_ENTRIES = 20_000
+_HISTORY_ROOM = 100_000
+"""Messages and findings that are remembered: at most some 30 MB."""
 
 
 class Redactor:
@@ -16,7 +19,8 @@ class Redactor:
     """
 
     def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes) -> None:
-        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=Clean(CleanTexts(_CLEAN_ENTRIES), CleanWords(_CLEAN_ENTRIES)))
+        clean = Clean(CleanTexts(_CLEAN_ENTRIES), CleanWords(_CLEAN_ENTRIES))
+        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=clean, history=History(_HISTORY_ROOM))
 
     def inspect(self, body: Json) -> Inspection:
         """Scan every leaf of a chat completions request. ``body`` is not changed, and must not be changed while its inspection is used."""

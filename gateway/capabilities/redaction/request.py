@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
+from gateway.capabilities.redaction.history import History, show_all
 from gateway.capabilities.redaction.leaves import Walk
-from gateway.capabilities.redaction.placeholders import Vault, letters_in
+from gateway.capabilities.redaction.placeholders import Vault, letters_in, may_hold_letters
 from gateway.capabilities.redaction.places import request_counts, unscanned
 from gateway.capabilities.redaction.rebuilding import rebuild
 from gateway.capabilities.redaction.scanning import Clean, StreamingScanner, TextScanner
@@ -17,7 +18,7 @@ from gateway.capabilities.redaction.shapes import Role
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.redaction.stream_fields import StreamContext
 from gateway.capabilities.redaction.views import View
-from gateway.domain import SECRET, Destination, Json, Obligations
+from gateway.domain import SECRET, Destination, FindingCount, Json, Obligations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Tenant:
     memo: TextScanner
     key: bytes
     clean: Clean
+    history: History
 
 
 class Inspection:
@@ -38,21 +40,19 @@ class Inspection:
     """
 
     def __init__(self, tenant: Tenant, body: Json) -> None:
-        walk = Walk(tenant.memo.scan, tenant.clean)
-        walk.over_request(body)
         self._tenant = tenant
         self._body = body
+        walk = self._walk()
+        self._rest = walk.over_parameters(body)
+        self._recalled, self._others = tenant.history.recall(body, walk)
+        self._encoded = walk.encoded
         self._leaves = walk.leaves
         self._media = walk.media
         self._vault = Vault(tenant.key, self._letters)
         self._own: set[str] = set()
         self._secrets: set[str] = set()
-        found = [(leaf, leaf.found) for leaf in self._leaves]
-        for _, values in found:
-            for category, value in values:
-                (self._secrets if category == SECRET else self._own).add(value)
-        self.findings = request_counts(body, found) if found else ()
-        """What was found, merged by category, place and origin."""
+        self.findings = self._found()
+        """What was found, merged by category, place and origin, in the order of places."""
         self.unscanned = unscanned(self._media) if self._media else ()
         """What nobody could scan, each place and kind once."""
         self.redactions: dict[str, int] = {}
@@ -68,20 +68,24 @@ class Inspection:
         granted = obligations.reveal.get(destination, frozenset())
         if self._for_model is not None and destination is Destination.RECORD and not media and self._for_model[0] == granted:
             return self._for_model[1]  # what is granted alike is hidden alike
-        if not self._leaves and not media:
+        if not self._leaves and not self._recalled and not media:
             if destination is Destination.MODEL:
                 self.redactions = {}
             return self._body
+        if self._recalled and (self._vault.taken or not self._own.isdisjoint(self._secrets)):
+            self._take_apart()
         view = self._view(obligations, destination)
         assembled: Json = rebuild(self._body, self._leaves, view, media).value
+        if self._recalled:
+            assembled = show_all(assembled, self._body, self._recalled, view)
         if destination is Destination.MODEL:
-            self.redactions = view.hidden
+            self.redactions = dict(sorted(view.hidden.items()))
             self._for_model = granted, assembled
         return assembled
 
     def redact(self, value: Any, obligations: Obligations, destination: Destination) -> Any:
         """Any JSON value as ``destination`` may see it: every leaf is scanned under its key, strings under ``arguments`` as JSON texts."""
-        walk = Walk(self._tenant.memo.scan, self._tenant.clean)
+        walk = self._walk()
         walk.over(value, Role.FREE)
         return rebuild(value, walk.leaves, self._view(obligations, destination)).value if walk.leaves else value
 
@@ -129,18 +133,61 @@ class Inspection:
                     names.add(name)
         return frozenset(names)
 
+    def _walk(self) -> Walk:
+        return Walk(self._tenant.memo.scan, self._tenant.clean)
+
+    def _found(self) -> tuple[FindingCount, ...]:
+        """Count what was found, and note the values."""
+        by_place: list[tuple[str, tuple[FindingCount, ...]]] = []
+        for index, message, known in self._recalled:
+            by_place.append((f"messages[{index}]", known.counts(index)))
+            for category, value in known.values(message):
+                (self._secrets if category == SECRET else self._own).add(value)
+        by_place.sort()  # each place but for what lies within it is told from the others by its bracket
+        counts = [count for _, counts in by_place for count in counts]
+        if self._leaves:
+            found = [(leaf, leaf.found) for leaf in self._leaves]
+            for _, values in found:
+                for category, value in values:
+                    (self._secrets if category == SECRET else self._own).add(value)
+            counts += request_counts(self._body, found)
+            counts.sort(key=_place)
+        return tuple(counts)
+
+    def _take_apart(self) -> None:
+        """Walk what was recalled too: what stands for a value in one message depends on the others."""
+        walk = self._walk()
+        for index, message, _ in self._recalled:
+            walk.over_message(index, message)
+        self._leaves = walk.leaves + self._leaves
+        self._recalled = []
+
     def _letters(self) -> frozenset[str]:
         """The letters of every placeholder that the raw request holds literally, decoded JSON texts included."""
-        found: set[str] = set()
-        stack: list[Any] = [self._body, [piece.text for leaf in self._leaves for piece in leaf.pieces]]
-        while stack:
-            node = stack.pop()
-            if type(node) is str:
-                if "_" in node:
-                    found.update(letters_in(node))
-            elif type(node) is dict:
-                stack += node
-                stack += node.values()
-            elif type(node) is list:
-                stack += node
-        return frozenset(found)
+        parts = [self._rest, self._others, [piece.text for leaf in self._leaves for piece in leaf.pieces]]
+        found = _letters_below(parts)
+        if not found and not any(map(may_hold_letters, self._encoded)) and not any(one.known.literal for one in self._recalled):
+            return found
+        self._take_apart()
+        return _letters_below([self._body, [piece.text for leaf in self._leaves for piece in leaf.pieces]])
+
+
+def _place(count: FindingCount) -> tuple[str, str]:
+    return count.where, count.origin
+
+
+def _letters_below(root: list[Any]) -> frozenset[str]:
+    """The letters of everything that looks like a placeholder in any string of a JSON value."""
+    found: set[str] = set()
+    stack = [root]
+    while stack:
+        node: Any = stack.pop()
+        if type(node) is str:
+            if "_" in node:
+                found.update(letters_in(node))
+        elif type(node) is dict:
+            stack += node
+            stack += node.values()
+        elif type(node) is list:
+            stack += node
+    return frozenset(found)

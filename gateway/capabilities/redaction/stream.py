@@ -13,6 +13,10 @@ from gateway.domain import FindingCount, Json
 _PADDING = "obfuscation"
 """Random characters by which a provider hides the length of a chunk; they say nothing of the chunk that leaves here."""
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_MOST_KNOWN = 64
+_NOTHING = object()
+
 
 class ChatStream:
     """One streamed chat completion. ``json``: the content is a JSON text.
@@ -24,17 +28,19 @@ class ChatStream:
         self._context = context
         self._json = json
         self._choices: dict[Any, ChoiceStream] = {}
+        self._known: dict[str, Any] = {}
 
     def push(self, chunk: Json) -> Json:
         """Redact one ``chat.completion.chunk`` in place and return it. A choice's finish brings all that was held of it."""
         chunk.pop(_PADDING, None)
-        frame = self._context.frame
-        for key in list(chunk):
-            value = chunk[key]
-            if key == "choices" and isinstance(value, list):
-                self._push_choices(value)
-            elif not ((value is None and key in ANSWER) or (type(value) is str and value in frame) or (key == "created" and type(value) is int)):
-                self._frame(chunk, key, value)
+        known = self._known
+        for key in [key for key, value in chunk.items() if key != "choices" and known.get(key, _NOTHING) != value]:
+            self._frame(chunk, key, chunk[key])
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            self._push_choices(choices)
+        elif choices is not None:
+            self._frame(chunk, "choices", choices)
         return chunk
 
     def close(self) -> None:
@@ -78,7 +84,11 @@ class ChatStream:
             known.push(choice)
 
     def _frame(self, chunk: Json, key: str, value: Any) -> None:
+        """Redact what a chunk says of the stream. What passes as it is, is known from then on: the next chunks say the same."""
         if key not in ANSWER and self._context.whole(key, Role.FREE, UNKNOWN) != key:
             del chunk[key]
-        else:
+            return
+        if value is not None and not (key == "created" and type(value) is int):
             chunk[key] = self._context.whole(value, ANSWER.get(key, Role.FREE), key if key in ANSWER else UNKNOWN)
+        if type(value) in _SCALARS and chunk[key] == value and len(self._known) < _MOST_KNOWN:
+            self._known[key] = value

@@ -42,13 +42,14 @@ class ChoiceStream:
             choice.update(index=self._index, delta={}, finish_reason=None)
             return
         delta = choice["delta"] = self._delta(choice.get("delta"))
-        for key, value in list(choice.items()):
-            if key not in _PARTS and not (key == "index" and type(value) is int):
-                self._frame(choice, key, value)
+        for key in [key for key, value in choice.items() if key not in _PARTS and not (value is None and key in _FRAME)]:
+            if key != "index" or type(choice[key]) is not int:
+                self._frame(choice, key, choice[key])
         if choice.get("finish_reason") is not None:
             self.finish_reason = choice["finish_reason"]
             self._finish(delta)
-        self._logprobs.push(choice, self._all_fields(), final=self.finish_reason is not None)
+        if choice.get("logprobs") is not None or self._logprobs.waiting:
+            self._logprobs.push(choice, self._all_fields(), final=self.finish_reason is not None)
 
     def drop(self) -> None:
         """The stream broke off before the finish: what is held goes to the record alone."""
@@ -78,8 +79,7 @@ class ChoiceStream:
     def _delta(self, delta: Any) -> Json:
         if not isinstance(delta, dict):
             return {}
-        for key in list(delta):
-            value = delta[key]
+        for key, value in tuple(delta.items()):
             one = self._fields.get(key)
             if one is not None and type(value) is str:
                 delta[key] = one.push(value)
@@ -181,11 +181,14 @@ class _Logprobs:
         self._pending: dict[str, list[Any]] = {}
         self.dropped = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any are held."""
+        return bool(self._pending)
+
     def push(self, choice: Json, fields: list[Field], *, final: bool) -> None:
         """Hold those of ``choice``, and hand on what is held once it may be."""
         arrived = choice.get("logprobs")
-        if arrived is None and not self._pending:
-            return
         choice["logprobs"] = None
         self._take(arrived)
         settled = all(one.settled for one in fields)

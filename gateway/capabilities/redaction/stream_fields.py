@@ -75,7 +75,14 @@ class Field:
     def push(self, delta: str) -> str:
         """What the caller gets of the text now that ``delta`` was added."""
         self._received += len(delta)
-        return self._render(self._pieces.push(delta), release=True)
+        pieces = self._pieces.push(delta)
+        if len(pieces) == 1 and self._passes(pieces[0]):
+            text = pieces[0].text
+            self._kept.append(text)
+            self._released.append(text)
+            self._emitted += len(text)
+            return text
+        return self._render(pieces, release=True)
 
     def finish(self) -> str:
         """What the caller has not got yet: the text is complete."""
@@ -104,6 +111,13 @@ class Field:
     def kept(self) -> str:
         """All that the record keeps."""
         return "".join(self._kept)
+
+    def _passes(self, piece: Piece) -> bool:
+        """Whether a piece stays as it is for the caller and for the record."""
+        kind, text, _, escape = piece
+        if kind is not Kind.TEXT or escape or self._caller.holds or self._record.holds:
+            return False
+        return not (self._context.caller.restorer.concerns(text) or self._context.record.restorer.concerns(text))
 
     def _render(self, pieces: list[Piece], *, release: bool) -> str:
         if not pieces:

@@ -78,6 +78,20 @@ class View:
         self.hidden[as_what] = self.hidden.get(as_what, 0) + 1
         return token
 
+    def grants(self, categories: frozenset[str]) -> bool:
+        """Whether this destination sees every value of ``categories``, whatever it is."""
+        return SECRET not in categories and (self._reveals is None or categories.issubset(self._reveals))
+
+    def hides(self, category: str, token: str, value: str) -> bool:
+        """Whether ``token`` stands in place of ``value``; as ``replacement``, for a token that is known and where no other value is a secret too."""
+        if category != SECRET:
+            if self._reveals is None or category in self._reveals:
+                return False
+            if self._to_model:
+                self.vault.restorable[token] = (category, value)
+        self.hidden[category] = self.hidden.get(category, 0) + 1
+        return True
+
     def identifier(self, text: str, findings: Iterable[Finding]) -> str:
         """An id or a name: as a whole restored, shown or replaced by an alias, so that it stays legal."""
         restored = self.restorer.values.get(text)

@@ -32,10 +32,10 @@ def request(text: str) -> Json:
 
 def test_what_is_sent_again_and_was_clean_is_not_scanned_again() -> None:
     scanner, known = Counting(), clean()
-    Walk(scanner.scan, known).over_request(request("fine"))
-    assert ("fine", "a") in scanner.asked
+    Walk(scanner.scan, known).over_parameters(request("fine"))
+    assert ("fine", None) in scanner.asked
     scanner.asked.clear()
-    Walk(scanner.scan, known).over_request(request("fine"))
+    Walk(scanner.scan, known).over_parameters(request("fine"))
     assert scanner.asked == []
 
 
@@ -43,7 +43,9 @@ def test_what_holds_something_is_scanned_every_time() -> None:
     scanner, known = Counting(), clean()
     for _ in range(2):
         walk = Walk(scanner.scan, known)
-        walk.over_request(request("a canary"))
+        body = request("a canary")
+        walk.over_parameters(body)
+        walk.over_message(0, body["messages"][0])
         assert sorted(str(path(leaf.link)) for leaf in walk.leaves) == [
             "['messages', 0, 'tool_calls', 0, 'function', 'arguments']",
             "['tools', 0, 'function', 'description']",
