@@ -1,0 +1,44 @@
+"""The demo as a check: true as it ships, and false as soon as a control is off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = ROOT / ".venv-clients" / "bin" / "python"
+
+REVEALS_ALL = """package gateway.{hook}
+
+import rego.v1
+
+verdict := {{"outcome": "allow", "reasons": [], "obligations": {{"reveal": {{"model": ["*"], "caller": ["*"], "record": ["*"]}}}}}}
+"""
+
+
+def demo(policies: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **({"DEMO_POLICIES": str(policies)} if policies else {})}
+    return subprocess.run([CLIENT, ROOT / "demo" / "demo.py"], capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+def test_the_demo_is_true_as_it_ships() -> None:
+    told = demo()
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.count("  ok    ") == 5
+
+
+def test_the_demo_fails_where_policy_reveals_and_allows_everything(tmp_path: Path) -> None:
+    for hook in ("intent", "answer"):
+        (tmp_path / f"{hook}.rego").write_text(REVEALS_ALL.format(hook=hook))
+    told = demo(tmp_path)
+    assert told.returncode == 1, told.stdout + told.stderr
+    for story in ("1. personal data", "2. policy says no", "3. the model volunteers", "4. a tool conversation"):
+        assert f"  FAIL  {story}" in told.stdout
+
+
+@pytest.fixture(autouse=True)
+def client_is_installed() -> None:
+    assert CLIENT.exists(), "run make setup-clients first: the demo drives the gateway with the official client"
