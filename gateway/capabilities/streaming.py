@@ -35,9 +35,10 @@ def checked_chunk(chunk: Json) -> Json:
     if not isinstance(choices, list):
         raise UpstreamMalformed("the target sent a stream event without choices")
     for choice in choices:
-        if not (isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and type(choice.get("index", 0)) is int):
+        delta = choice.get("delta") if type(choice) is dict else None
+        if type(delta) is not dict or type(choice.get("index", 0)) is not int:
             raise UpstreamMalformed("the target sent a stream event with a malformed choice")
-        if not _tool_calls_are_sound(choice["delta"].get("tool_calls")):
+        if "tool_calls" in delta and not _tool_calls_are_sound(delta["tool_calls"]):
             raise UpstreamMalformed("the target sent a stream event with a malformed tool call")
     return chunk
 
@@ -60,13 +61,9 @@ class FinishHolder:
         """What every chunk of the stream says of the stream: id, model and the like."""
         self._finishes: dict[int, str] = {}
 
-    @property
-    def finish_reason(self) -> str | None:
-        """The finish reason of the first choice."""
-        return self._finishes.get(0)
-
     def take(self, chunk: Json) -> Json | None:
         """What of a chunk may leave now; ``None`` where nothing is left of it."""
+        chunk.pop("gateway", None)  # only the gateway speaks for itself
         usage = chunk.pop("usage", None)
         if usage is not None:
             self.usage = usage
@@ -78,7 +75,8 @@ class FinishHolder:
             if reason is not None:
                 self._finishes[choice.get("index", 0)] = reason
                 choice["finish_reason"] = None
-            keep = keep or bool(choice["delta"]) or choice.get("logprobs") is not None
+            if choice["delta"] or choice.get("logprobs") is not None:
+                keep = True
         return chunk if keep else None
 
     def completion(self, choices: list[Json]) -> Json:
@@ -117,10 +115,21 @@ def _add(message: Json, delta: Json) -> None:
     for name, value in delta.items():
         if name == "tool_calls":
             _add_tool_calls(message.setdefault("tool_calls", []), value or [])
-        elif isinstance(value, str) and isinstance(message.get(name), str) and name != "role":
-            message[name] += value
-        elif value is not None or name not in message:
-            message[name] = value
+        elif name == "role" or message.get(name) is None:
+            message[name] = value if value is not None else message.get(name)
+        elif value is not None:
+            message[name] = _joined(message[name], value)
+
+
+def _joined(known: Any, more: Any) -> Any:
+    """A part of a message with what a later chunk says of it, so that nothing that was said is lost."""
+    if isinstance(known, str) and isinstance(more, str):
+        return known + more
+    if isinstance(known, list) and isinstance(more, list):
+        return known + more
+    if isinstance(known, dict) and isinstance(more, dict):
+        return {**known, **{name: _joined(known[name], value) if name in known else value for name, value in more.items()}}
+    return known if more is None else more
 
 
 def _add_tool_calls(calls: list[Json], parts: list[Json]) -> None:

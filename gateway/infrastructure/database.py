@@ -148,7 +148,8 @@ class Database:
             DatabaseInUseError: Another process serves it.
             DatabaseError: The lock file cannot be made.
         """
-        path = self.path.with_name(self.path.name + ".lock")
+        served = self.path.resolve()  # one lock, by whatever links the file is reached
+        path = served.with_name(served.name + ".lock")
         with wrapped(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

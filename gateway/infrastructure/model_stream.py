@@ -14,7 +14,7 @@ import orjson
 from gateway.domain import Json
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.infrastructure.sse import EventLengthError, SseParser
-from gateway.infrastructure.upstream_answers import malformed, note_chunk
+from gateway.infrastructure.upstream_answers import malformed, note_chunk, too_deep
 
 _MAX_EVENT_BYTES: Final = 4 << 20
 """One event: a whole answer's worth of text with log probabilities fits many times over."""
@@ -148,7 +148,7 @@ class ModelStream:
                     return "a chunk of its stream is not JSON"
                 self._end()
                 return None
-            problem = note_chunk(chunk, self._open, self._finished)
+            problem = "a chunk of its stream nests too deeply" if too_deep(event, chunk) else note_chunk(chunk, self._open, self._finished)
             if problem is not None:
                 return problem
             if self.first_token_ns is None and chunk["choices"]:

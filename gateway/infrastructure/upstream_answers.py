@@ -18,6 +18,8 @@ from gateway.errors import UpstreamError, UpstreamMalformed, UpstreamRateLimited
 
 _IDENTIFIER = re.compile(r"[a-z]{2,24}(?:_[a-z]{1,24}){0,5}", re.ASCII)
 _PARAMETER = re.compile(r"[a-z]{1,24}(?:_[a-z]{1,24}){0,5}(?:\[[0-9]{1,4}\])?", re.ASCII)
+_DEEPEST_WRITTEN = 200
+"""Below the 254 levels that orjson writes; it reads 1,024."""
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
@@ -41,6 +43,10 @@ def answer_of(raw: bytes, target: str) -> Json:
     for choice in choices:
         if type(choice) is not dict or type(choice.get("message")) is not dict:
             raise malformed(target, "a choice of its answer has no message")
+        if not _is_sound(choice["message"]) or type(choice.get("finish_reason") or "") is not str:
+            raise malformed(target, "a choice of its answer has a finish_reason or tool calls of another form")
+    if too_deep(raw, body):
+        raise malformed(target, "its answer nests too deeply")
     return body
 
 
@@ -63,6 +69,8 @@ def note_chunk(chunk: Any, open_choices: set[int], finished: set[int]) -> str | 
             if problem is not None:
                 return problem
         reason = choice.get("finish_reason")
+        if reason == "":  # some servers say so, chunk by chunk, that there is none yet
+            reason = choice["finish_reason"] = None
         if reason is None:
             open_choices.add(choice["index"])
         elif type(reason) is str:
@@ -92,6 +100,25 @@ def refusal(status: int, raw: bytes, retry_after: str | None, target: str) -> Up
 def malformed(target: str, what: str, status: int = 200, *, cut: bool = False) -> UpstreamMalformed:
     """The error for an answer that is not what an OpenAI-compatible server sends; ``cut`` where it ended too early."""
     return UpstreamMalformed(f"The target {target} did not give a usable answer: {what}.", upstream_status=status, code="upstream.cut" if cut else None)
+
+
+def too_deep(raw: bytes, value: Any) -> bool:
+    """Whether ``value``, parsed from ``raw``, nests too deeply to be written again. No text nests deeper than it has opening brackets."""
+    if raw.count(b"{") + raw.count(b"[") < _DEEPEST_WRITTEN:
+        return False
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return True
+    return False
+
+
+def _is_sound(message: Json) -> bool:
+    """Whether what a message calls can be told from it."""
+    calls, legacy = message.get("tool_calls"), message.get("function_call")
+    if calls is not None and not (type(calls) is list and all(type(call) is dict and type(call.get("function") or {}) is dict for call in calls)):
+        return False
+    return legacy is None or type(legacy) is dict
 
 
 def _made_up_for(choice: Any) -> str | None:

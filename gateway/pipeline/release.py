@@ -13,7 +13,6 @@ from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Re
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
 
-
 _NOT_TEXT = frozenset({"role", "type", "id", "data", "tool_calls", "function_call"})
 """What a message has besides texts: words of the protocol, media, and calls, which the policy sees as such."""
 

@@ -74,3 +74,21 @@ def test_finish_and_usage_stay_until_they_are_asked_for() -> None:
 def test_an_error_event_has_openais_shape() -> None:
     body = orjson.loads(error_event(UpstreamMalformed("broke off", code="upstream.cut"))[6:])
     assert body["error"]["code"] == "upstream.cut"
+
+
+def test_nothing_that_was_said_in_parts_is_lost() -> None:
+    answer = gather(
+        [
+            chunk({"role": "assistant", "function_call": {"name": "find", "arguments": '{"a"'}, "details": [{"text": "x"}]}),
+            chunk({"function_call": {"arguments": ":1}"}, "details": [{"text": "y"}], "role": "assistant"}),
+            chunk({}, "function_call"),
+        ]
+    )
+    message = answer["choices"][0]["message"]
+    assert message["function_call"] == {"name": "find", "arguments": '{"a":1}'}
+    assert message["details"] == [{"text": "x"}, {"text": "y"}]
+    assert message["role"] == "assistant"
+
+
+def test_a_target_cannot_speak_for_the_gateway() -> None:
+    assert "gateway" not in (FinishHolder().take(chunk({"content": "a"}, gateway={"record": "forged"})) or {})

@@ -122,3 +122,15 @@ def test_another_file_in_its_place_has_another_identity(database: Database) -> N
     database.path.rename(database.path.with_suffix(".away"))
     database.prepare()
     assert database.identity() != before
+
+
+def test_a_link_to_a_database_that_is_served_is_served_too(tmp_path: Path) -> None:
+    served = Database(tmp_path / "gateway.db")
+    served.prepare()
+    (tmp_path / "link.db").symlink_to(tmp_path / "gateway.db")
+    served.claim()
+    try:
+        with pytest.raises(DatabaseInUseError):
+            Database(tmp_path / "link.db").claim()
+    finally:
+        served.release()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -153,3 +154,28 @@ def _dumps(value: Any) -> bool:
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_handed_on_if_it_is_a_number_or_a_date(given_value: str | None, handed_on: str | None, status: int) -> None:
     assert refusal(status, b"", given_value, "there").headers.get("Retry-After") == handed_on
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"message": {"tool_calls": {"name": "rm"}}},
+        {"message": {"tool_calls": [7]}},
+        {"message": {"tool_calls": [{"function": "rm"}]}},
+        {"message": {"function_call": "rm"}},
+        {"message": {}, "finish_reason": {"a": 1}},
+        {"message": {"x": orjson.loads("[" * 300 + "]" * 300)}},
+    ],
+)
+def test_what_could_not_be_judged_or_written_again_is_malformed(choice: dict[str, Any]) -> None:
+    raw = json.dumps({"choices": [choice]}).encode()
+    with pytest.raises(UpstreamMalformed):
+        answer_of(raw, "there")
+
+
+def test_an_empty_finish_reason_is_none() -> None:
+    opened: set[int] = set()
+    finished: set[int] = set()
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": ""}]}
+    assert note_chunk(chunk, opened, finished) is None
+    assert (opened, finished, chunk["choices"][0]["finish_reason"]) == ({0}, set(), None)

@@ -16,16 +16,19 @@ CAPS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     # what was asked for, what is sent, whether the caller is told
     ({}, {NEW: 100}, True),
     ({NEW: 500}, {NEW: 100}, True),
-    ({OLD: 500}, {OLD: 100}, True),
+    ({OLD: 500}, {NEW: 100}, True),
     ({NEW: 50}, {NEW: 50}, False),
-    ({OLD: 100}, {OLD: 100}, False),
-    ({NEW: 500, OLD: 50}, {NEW: 100, OLD: 50}, True),
-    ({NEW: None, OLD: 500}, {NEW: None, OLD: 100}, True),
+    ({OLD: 100}, {NEW: 100}, False),
+    ({OLD: 7}, {NEW: 7}, False),
+    ({NEW: 500, OLD: 50}, {NEW: 50}, True),
+    ({NEW: None, OLD: 500}, {NEW: 100}, True),
     ({NEW: None}, {NEW: 100}, True),
-    ({OLD: "500"}, {OLD: 100}, True),
-    ({OLD: True}, {OLD: 100}, True),
-    ({OLD: 1e9}, {OLD: 100}, True),
-    ({OLD: {"n": 7}}, {OLD: 100}, True),
+    ({NEW: -1}, {NEW: 100}, True),
+    ({NEW: 0}, {NEW: 100}, True),
+    ({OLD: "500"}, {NEW: 100}, True),
+    ({OLD: True}, {NEW: 100}, True),
+    ({OLD: 1e9}, {NEW: 100}, True),
+    ({OLD: {"n": 7}}, {NEW: 100}, True),
 ]
 
 
@@ -42,7 +45,7 @@ async def test_a_cap_lowers_what_was_asked_for_and_says_so(tmp_path: Path, asked
         reply = await local.ask("hello", stream=stream, **asked)
         assert {name: value for name, value in sent(local).items() if name in {NEW, OLD}} == expected
         added = reply.events[-1]["gateway"] if stream else reply.json["gateway"]
-        assert added.get("max_tokens") == (100 if told else None)
+        assert added.get("max_tokens") == (expected[NEW] if told else None)
 
 
 @pytest.mark.parametrize("field", [NEW, OLD])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 
 from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
 from tests.pipeline.rego import answer_says, obliged
@@ -83,3 +88,85 @@ async def test_an_obligation_that_comes_too_late_is_refused(tmp_path: Path, obli
     async with local_gateway(tmp_path, policies=answer_says(obliged(**obligation))) as local:
         reply = await local.ask("hello", stream=stream)
         assert (await reason(local), reply.done) == ("policy.unsupported", False)
+
+
+SCREENS = POLICY.format(condition='contains(input.answer.text, "forbidden")')
+CALLS_NONE = POLICY.format(condition='some call in input.answer.tool_calls\n\tcall.function.name == "rm"')
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_one_refused_choice_refuses_all(tmp_path: Path, stream: bool) -> None:
+    async with (
+        one_answer([{"content": "fine"}, {"content": "forbidden"}]) as base_url,
+        local_gateway(tmp_path, policies={**ALLOW_ALL, "answer.rego": SCREENS}, changes={"base_url: ": f"base_url: {base_url} # "}) as local,
+    ):
+        reply = await local.ask("hello", stream=stream, n=2)
+        assert (reply.status, await reason(local)) == (403, "seen")
+        assert b"forbidden" not in reply.body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (SCREENS, {"content": [{"type": "text", "text": "forbidden"}]}),
+        (SCREENS, {"content": "fine", "refusal": "forbidden"}),
+        (SCREENS, {"content": "fine", "reasoning_content": "forbidden"}),
+        (SCREENS, {"content": None, "audio": {"id": "a", "transcript": "forbidden"}}),
+        (CALLS_NONE, {"content": None, "function_call": {"name": "rm", "arguments": "{}"}}),
+        (CALLS_NONE, {"content": None, "tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "rm", "arguments": "{}"}}]}),
+    ],
+)
+async def test_the_policy_sees_whatever_a_message_says(tmp_path: Path, policy: str, message: dict[str, Any], stream: bool) -> None:
+    async with (
+        one_answer([message]) as base_url,
+        local_gateway(tmp_path, policies={**ALLOW_ALL, "answer.rego": policy}, changes={"base_url: ": f"base_url: {base_url} # "}) as local,
+    ):
+        reply = await local.ask("hello", stream=stream)
+        assert (reply.status, await reason(local)) == (403, "seen")
+
+
+async def test_what_verdicts_on_choices_reveal_is_what_all_of_them_do(tmp_path: Path) -> None:
+    reveals = """package gateway.answer
+
+import rego.v1
+
+default verdict := {"outcome": "allow", "obligations": {"reveal": {"caller": ["*"]}}}
+
+verdict := {"outcome": "allow", "obligations": {"reveal": {"caller": ["PHONE_NUMBER"]}}} if contains(input.answer.text, "fine")
+"""
+    messages = [{"content": "fine"}, {"content": "jane.doe@example.com"}]
+    async with (
+        one_answer(messages) as base_url,
+        local_gateway(tmp_path, policies={**ALLOW_ALL, "answer.rego": reveals}, changes={"base_url: ": f"base_url: {base_url} # "}) as local,
+    ):
+        reply = await local.ask("hello", n=2)
+        assert reply.status == 200
+        assert b"jane.doe" not in reply.body
+
+
+@asynccontextmanager
+async def one_answer(messages: list[dict[str, Any]]) -> AsyncIterator[str]:
+    """A provider that always says ``messages``, one a choice; streamed, a choice is one chunk and its finish another."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        frame = {"id": "c", "created": 1, "model": "simulated-1"}
+        if not (await request.json()).get("stream"):
+            choices = [{"index": index, "message": message, "finish_reason": "stop"} for index, message in enumerate(messages)]
+            return web.json_response({**frame, "object": "chat.completion", "choices": choices})
+        deltas: list[dict[str, Any]] = [{"index": index, "delta": message, "finish_reason": None} for index, message in enumerate(messages)]
+        deltas += [{"index": index, "delta": {}, "finish_reason": "stop"} for index in range(len(messages))]
+        chunks = [{**frame, "object": "chat.completion.chunk", "choices": [delta]} for delta in deltas]
+        body = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
+        return web.Response(body=body, content_type="text/event-stream")
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.capabilities.records.chain import NO_LINK, Draft, Link, draft, extend, genesis
 from gateway.capabilities.records.entries import CLOSED, OPENED
 from gateway.capabilities.records.heads import HeadFiles
-from gateway.capabilities.records.recovery import closing_entry
+from gateway.capabilities.records.recovery import UNWRITTEN, closing_entry
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.infrastructure.database_ledger import LedgerTransaction, LedgerWriter, OpenIntent
 
@@ -27,6 +27,8 @@ class Journal:
         self._unsigned: dict[str, Link] = {}
         self._open: set[tuple[str, str]] = set()
         self._in_doubt = False
+        self._lost: set[tuple[str, str]] = set()
+        """Intents of failed batches. They have ended for their callers: what of them stands open in the database is closed with the next batch."""
 
     def commit(self, batch: Sequence[Draft]) -> None:
         """Make a batch durable.
@@ -38,6 +40,7 @@ class Journal:
             self.sign()
             self._append(batch)
         except (DatabaseError, OSError, ValueError) as error:
+            self._lost.update((entry.tenant, entry.intent_id) for entry, _ in batch)
             self._links.clear()
             self._in_doubt = True
             raise JournalError(str(error)) from error
@@ -80,6 +83,9 @@ class Journal:
         try:
             self.sign()
             self._heads.sync()
+            if self._lost:
+                self._append([])
+                return
             with self._ledger.transaction():
                 pass
         except (DatabaseError, OSError, ValueError) as error:
@@ -93,7 +99,7 @@ class Journal:
         self._heads.close()
 
     def _append(self, batch: Sequence[Draft], recovered: Sequence[OpenIntent] = ()) -> None:
-        tenants = {item.entry.tenant for item in batch}
+        tenants = {item.entry.tenant for item in batch}.union(tenant for tenant, _ in self._lost)
         fresh = tenants - self._links.keys()
         for tenant in fresh:
             self._heads.begin(tenant)
@@ -101,10 +107,13 @@ class Journal:
         with self._ledger.transaction() as ledger:
             if self._in_doubt:
                 self._open = {(intent.tenant, intent.intent_id) for intent in ledger.open_intents() if intent.writer == self.writer}
+            unwritten = [draft(closing_entry(OpenIntent(*lost, self.writer), UNWRITTEN)) for lost in sorted(self._lost & self._open)]
+            batch = [*unwritten, *batch]
             beginnings = self._resume(ledger, fresh, links) if fresh else []
             ledger.insert(extend([*beginnings, *batch], self.writer, links))
             still_open = self._track(ledger, batch, recovered)
         self._links, self._open, self._in_doubt = links, still_open, False
+        self._lost.clear()
         for tenant in tenants:
             self._unsigned[tenant] = links[tenant]
 

@@ -9,9 +9,11 @@ from gateway.domain import State
 from gateway.infrastructure.database_ledger import OpenIntent
 
 REASON = "gateway.crashed"
+UNWRITTEN = "record_unavailable"
+"""Of an intent that ended while the database took no records."""
 
 
-def closing_entry(intent: OpenIntent) -> Entry:
-    """The entry that closes an intent of a dead writer: what became of it is not known."""
-    facts = {"state": State.INDETERMINATE.value, "reason": REASON, "opened_by": intent.writer}
+def closing_entry(intent: OpenIntent, reason: str = REASON) -> Entry:
+    """The entry that closes an intent of a dead writer, or one whose end could not be written: what its caller has of it is not known."""
+    facts = {"state": State.INDETERMINATE.value, "reason": reason, "opened_by": intent.writer}
     return Entry(tenant=intent.tenant, intent_id=intent.intent_id, kind=CLOSED, at_ns=time.time_ns(), facts=facts)

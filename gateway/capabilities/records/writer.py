@@ -165,11 +165,24 @@ class RecordWriter:
                 else:
                     future.set_exception(_unavailable(error))
                     future.exception()  # marks it as seen: who does not wait for a lazy entry has not failed to handle it
+        if error is not None:
+            self._drop_ends(batch, error)
         self._busy = False
         if self._pending:
             self._arrange()
         else:
             self._idle.set()
+
+    def _drop_ends(self, batch: list[_Pending], error: JournalError) -> None:
+        """Fail the ``closed`` entries that wait for intents whose beginning was not committed: nobody is told that these have ended as they say."""
+        lost = {(entry.tenant, entry.intent_id) for (entry, _), _ in batch}
+        waiting, self._pending = self._pending, []
+        for item in waiting:
+            if (item.draft.entry.tenant, item.draft.entry.intent_id) not in lost:
+                self._pending.append(item)
+            elif not item.future.done():
+                item.future.set_exception(_unavailable(error))
+                item.future.exception()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: one batch after the other; the heads follow a commit, so that nobody waits for them but the next batch."""

@@ -3,15 +3,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.capabilities.records.store import RecordStore
+from gateway.capabilities.records.writer import PROBE_S
 from gateway.errors import NotFound, RecordUnavailable
 from gateway.infrastructure.database_ledger import Ledger
 from tests.capabilities.records.conftest import Shelf
@@ -199,3 +202,46 @@ async def test_no_kill_loses_what_was_said_to_be_durable(shelf: Shelf, after_s: 
     assert (report.problems, report.open) == ([], 0)
     with pytest.raises(NotFound):
         store.show("globex", next(iter(finals)))
+
+
+@contextmanager
+def locked(shelf: Shelf) -> Iterator[None]:
+    """Somebody holds the database's write lock, and the writer does not wait for it."""
+    with closing(sqlite3.connect(shelf.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def test_an_intent_whose_end_was_not_written_does_not_stay_open(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.infrastructure.database._BUSY_TIMEOUT_MS", 50)
+    writer = shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("i1"))
+    with locked(shelf), pytest.raises(RecordUnavailable):
+        await writer.append(Shelf.closed("i1"))
+    await asyncio.sleep(3 * PROBE_S)
+    closed = RecordStore(shelf.database).show("acme", "i1").first("closed")
+    assert closed is not None
+    assert (closed.facts["state"], closed.facts["reason"]) == ("indeterminate", "record_unavailable")
+    await writer.append(Shelf.opened("i2"))
+    await writer.close()
+    assert (shelf.verify().problems, shelf.verify().open) == ([], 1)
+
+
+async def test_an_end_whose_beginning_was_not_written_is_not_written(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.infrastructure.database._BUSY_TIMEOUT_MS", 200)
+    writer = shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("i0"))
+    with locked(shelf):
+        opened = writer.append(Shelf.opened("i1"))
+        await asyncio.sleep(0.1)
+        closed = writer.append(Shelf.closed("i1"))
+        with pytest.raises(RecordUnavailable):
+            await opened
+    with pytest.raises(RecordUnavailable):
+        await closed
+    await writer.append(Shelf.closed("i0"))
+    await writer.close()
+    assert (kinds(shelf, "i1"), kinds(shelf, "i0"), shelf.verify().problems) == ([], ["closed", "opened"], [])
