@@ -11,6 +11,7 @@ from gateway.capabilities.findings.custom import CustomPattern, compile_patterns
 from gateway.capabilities.findings.model import Candidate, View, prolonged
 from gateway.capabilities.findings.numbers import NumberFinder
 from gateway.capabilities.findings.options import ScanOptions
+from gateway.capabilities.findings.plain import PlainText
 from gateway.capabilities.findings.text_view import view_of
 
 
@@ -59,6 +60,7 @@ class Engine:
         self.words: list[CustomPattern] = compile_words(options.words)
         self._custom = [*self.patterns, *self.words]
         self.word_prefixes = word_prefixes(options)
+        self.plain = PlainText(self.patterns, [word for members in options.words.values() for word in members])
         digest = hashlib.sha256(TABLE_VERSION.encode())
         digest.update(repr((sorted(options.enable), sorted(options.countries))).encode())
         digest.update(digest_of(self._custom))

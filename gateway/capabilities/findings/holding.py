@@ -72,7 +72,7 @@ def word_hold(text: str, prefixes: frozenset[str], width: int) -> int:
     """From where on the text may still become one of the tenant's words."""
     length = len(text)
     for at in range(max(0, length - width - 1), length):
-        if at and (text[at - 1].isalnum() or text[at - 1] == "_"):
+        if text[at].isspace() or (at and (text[at - 1].isalnum() or text[at - 1] == "_")):
             continue
         tail = text[at:]
         if _spaced(tail) in prefixes:

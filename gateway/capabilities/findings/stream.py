@@ -12,6 +12,7 @@ from typing import NamedTuple
 from gateway.capabilities.findings.engine import Engine, Examined
 from gateway.capabilities.findings.holding import lexical_hold, word_hold
 from gateway.capabilities.findings.model import CONTEXT, DECIDE, Candidate, Tail, prolonged
+from gateway.capabilities.findings.plain import LONGEST, PlainText
 from gateway.capabilities.findings.text_view import view_of
 
 _PARTIAL_PLACEHOLDER = re.compile(r"<[A-Z_]{0,112}\Z")
@@ -29,7 +30,7 @@ class Segment(NamedTuple):
 class StreamScanner:
     """One text in pieces. ``push`` each piece, then ``finish``; the texts of all segments, put together, are the text."""
 
-    __slots__ = ("_category", "_context", "_engine", "_held", "_resume", "_tail", "_widest", "_widest_word")
+    __slots__ = ("_category", "_clean", "_context", "_engine", "_held", "_plain", "_resume", "_tail", "_widest", "_widest_word")
 
     def __init__(self, engine: Engine, prefix: str = "") -> None:
         """``prefix`` stands before the text without being part of it: the JSON key that is its cue."""
@@ -39,6 +40,8 @@ class StreamScanner:
         self._resume = engine.start_places(len(prefix))
         self._tail: Tail | None = None
         self._category = ""
+        self._plain: PlainText | None = engine.plain if engine.plain.possible else None
+        self._clean = False
         self._widest = max((pattern.width for pattern in engine.patterns), default=0)
         self._widest_word = max((pattern.width for pattern in engine.words), default=0)
 
@@ -51,12 +54,30 @@ class StreamScanner:
         """Takes the next piece; gives what is decided by now."""
         if not delta:
             return []
-        self._held += delta
+        held = self._held = self._held + delta
+        if self._plain is not None and self._tail is None and len(held) <= LONGEST:
+            cut = self._plain.ready(self._context, held, clean=self._clean)
+            if cut >= 0:
+                self._clean = True
+                return self._pass(cut)
+        self._clean = False
         return self._step(final=False)
 
     def finish(self) -> list[Segment]:
         """The rest. The text ends here."""
         return self._step(final=True)
+
+    def _pass(self, cut: int) -> list[Segment]:
+        """Gives out plain text without a look at it."""
+        if not cut:
+            return []
+        plain = self._held[:cut]
+        text = self._context + plain
+        if self._resume:
+            self._resume = [max(at, len(text)) - max(0, len(text) - CONTEXT) for at in self._resume]
+        self._context = text[-CONTEXT:]
+        self._held = self._held[cut:]
+        return [Segment(plain, None)]
 
     def _step(self, *, final: bool) -> list[Segment]:
         out: list[Segment] = []

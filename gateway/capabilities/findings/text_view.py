@@ -40,11 +40,16 @@ def _blank(match: re.Match[str]) -> str:
     return "\0" * (match.end() - match.start())
 
 
+def as_ascii(text: str) -> str:
+    """``text`` with each character that stands for an ASCII one replaced by it; as long as before."""
+    return text.translate(_LOOKALIKES) if _HAS_LOOKALIKE.search(text) else text
+
+
 def view_of(text: str, *, final: bool = True) -> View:
     """The view of ``text``; ``final`` says whether the text ends here."""
     plain = PLACEHOLDER.sub(_blank, text) if "<" in text else text
-    if not plain.isascii() and _HAS_LOOKALIKE.search(plain):
-        plain = plain.translate(_LOOKALIKES)
+    if not plain.isascii():
+        plain = as_ascii(plain)
     if "\\" in plain:
         plain = _ESCAPED_SPACE.sub("\n\n", plain)
     data = plain.encode("latin-1", "replace")
