@@ -7,7 +7,7 @@ texts around them, are read from the message that comes again.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -47,15 +47,19 @@ class Text(NamedTuple):
 class Known:
     """What is known of a message. ``literal``: it holds what looks like a placeholder."""
 
-    __slots__ = ("_at", "_counts", "_tokens", "categories", "literal", "texts")
+    __slots__ = ("_at", "_counts", "_hiding", "_tokens", "literal", "texts", "totals")
 
     def __init__(self, texts: tuple[Text, ...], at: int, counts: tuple[FindingCount, ...], *, literal: bool) -> None:
         self.texts = texts
         self.literal = literal
-        self.categories = frozenset(spot.category for text in texts for spot in text.spots)
+        self.totals: dict[str, int] = {}
+        """How many findings it has, by category."""
+        for one in counts:
+            self.totals[one.category] = self.totals.get(one.category, 0) + one.count
         self._at = at
         self._counts = counts
-        self._tokens: tuple[str, ...] | None = None
+        self._tokens: list[str] = []
+        self._hiding: list[tuple[str, ...]] = []
 
     def counts(self, at: int) -> tuple[FindingCount, ...]:
         """Its findings, merged, where it is message number ``at``: mostly as before."""
@@ -65,26 +69,33 @@ class Known:
             self._at = at
         return self._counts
 
-    def values(self, message: Json) -> Iterable[tuple[str, str]]:
+    def found(self, message: Json) -> list[tuple[str, str]]:
         """Category and value of each finding, in their order."""
+        found: list[tuple[str, str]] = []
         for steps, spots in self.texts:
-            text = _text(message, steps)
-            for category, start, end, _ in spots:
-                yield category, text[start:end]
+            text: Any = message
+            for step in steps:
+                text = text[step]
+            found += [(category, text[start:end]) for category, start, end, _ in spots]
+        return found
 
-    def shown(self, message: Json, view: View) -> Json:
-        """The message as ``view`` may see it: the very same object if nothing is hidden. Right only where nothing in the request is ``literal``."""
-        if view.grants(self.categories):
+    def shown(self, message: Json, found: list[tuple[str, str]], view: View) -> Json:
+        """The message as ``view`` may see it: the very same object if nothing is hidden.
+
+        Right only where nothing in the request is ``literal`` and none of its secrets is a value of another category too.
+        """
+        hidden = view.hidden_of(self.totals)
+        if not hidden:
             return message
-        tokens = self._tokens
-        if tokens is None:
-            tokens = self._tokens = tuple(view.vault.placeholder(category, value) for category, value in self.values(message))
-        position = 0
+        if not self._tokens:
+            self._mint(found, view)
+        view.hide(hidden, self.totals, self._tokens, found)
         copies: Copies | None = None
-        for steps, spots in self.texts:
-            text = _text(message, steps)
-            written = _written(text, spots, tokens[position : position + len(spots)], view)
-            position += len(spots)
+        for (steps, spots), hiding in zip(self.texts, self._hiding, strict=True):
+            text: Any = message
+            for step in steps:
+                text = text[step]
+            written = _written(text, spots, hiding, hidden)
             if steps == _CONTENT and len(self.texts) == 1:
                 return {**message, "content": written}
             copies = copies or Copies(message)
@@ -92,18 +103,24 @@ class Known:
         shown: Json = copies.root if copies else message
         return shown
 
+    def _mint(self, found: list[tuple[str, str]], view: View) -> None:
+        self._tokens = [view.vault.placeholder(category, value) for category, value in found]
+        tokens = iter(self._tokens)
+        self._hiding = [tuple(f'"{next(tokens)}"' if spot.bare else next(tokens) for spot in spots) for _, spots in self.texts]
+
     @property
     def weight(self) -> int:
         """How much memory this takes, in findings."""
-        return 2 + sum(len(text.spots) for text in self.texts)
+        return 2 + sum(self.totals.values())
 
 
 class Recalled(NamedTuple):
-    """A message of a request and what is known of it."""
+    """A message of a request, what is known of it, and category and value of each finding in it."""
 
     at: int
     message: Json
     known: Known
+    found: list[tuple[str, str]]
 
 
 class History:
@@ -134,7 +151,7 @@ class History:
             known = self._known(body, index, encoded, walk) if encoded else None
             if known is not None:
                 if known.texts or known.literal:
-                    recalled.append(Recalled(index, message, known))
+                    recalled.append(Recalled(index, message, known, known.found(message)))
             else:
                 others.append(message)
                 if not encoded:
@@ -206,27 +223,27 @@ def _spots(leaf: Leaf) -> tuple[Spot, ...] | None:
     return tuple(spots) if position == len(leaf.text) else None
 
 
-def _written(text: str, spots: Iterable[Spot], tokens: Iterable[str], view: View) -> str:
-    """``text`` with a placeholder for each finding that ``view`` hides."""
+def _written(text: str, spots: tuple[Spot, ...], hiding: tuple[str, ...], hidden: Container[str]) -> str:
+    """``text`` with what hides it in place of each finding whose category is hidden."""
     written: list[str] = []
     position = 0
-    for (category, start, end, bare), token in zip(spots, tokens, strict=True):
-        if view.hides(category, token, text[start:end]):
-            written += text[position:start], f'"{token}"' if bare else token
+    for (category, start, end, _), instead in zip(spots, hiding, strict=True):
+        if category in hidden:
+            written += text[position:start], instead
             position = end
     written.append(text[position:])
     return "".join(written)
 
 
-def show_all(body: Json, original: Json, recalled: Collection[Recalled], view: View) -> Json:
+def show_all(body: Json, original: Json, recalled: Iterable[Recalled], view: View) -> Json:
     """``body``, a copy of ``original`` or the same, with what is recalled of its messages as ``view`` may see it."""
     messages: list[Any] | None = None
-    for index, message, known in recalled:
-        shown = known.shown(message, view)
+    for at, message, known, found in recalled:
+        shown = known.shown(message, found, view)
         if shown is not message:
             if messages is None:
                 messages = list(body["messages"])
-            messages[index] = shown
+            messages[at] = shown
     if messages is None:
         return body
     if body is original:
@@ -246,13 +263,6 @@ def _encoded(message: Any) -> bytes:
         return orjson.dumps(message)
     except TypeError:  # nothing that came over the wire
         return b""
-
-
-def _text(message: Any, steps: Iterable[str | int]) -> str:
-    for step in steps:
-        message = message[step]
-    text: str = message
-    return text
 
 
 def _link(steps: Iterable[str | int]) -> Link:

@@ -138,27 +138,26 @@ class Inspection:
 
     def _found(self) -> tuple[FindingCount, ...]:
         """Count what was found, and note the values."""
-        by_place: list[tuple[str, tuple[FindingCount, ...]]] = []
-        for index, message, known in self._recalled:
-            by_place.append((f"messages[{index}]", known.counts(index)))
-            for category, value in known.values(message):
-                (self._secrets if category == SECRET else self._own).add(value)
-        by_place.sort()  # each place but for what lies within it is told from the others by its bracket
-        counts = [count for _, counts in by_place for count in counts]
+        by_place = sorted((f"messages[{at}]", known.counts(at)) for at, _, known, _ in self._recalled)
+        # Each place but for what lies within it is told from the others by its bracket.
+        counts = [count for _, within in by_place for count in within]
+        self._note([pair for one in self._recalled for pair in one.found])
         if self._leaves:
             found = [(leaf, leaf.found) for leaf in self._leaves]
-            for _, values in found:
-                for category, value in values:
-                    (self._secrets if category == SECRET else self._own).add(value)
+            self._note([pair for _, values in found for pair in values])
             counts += request_counts(self._body, found)
             counts.sort(key=_place)
         return tuple(counts)
 
+    def _note(self, found: list[tuple[str, str]]) -> None:
+        self._own.update([value for category, value in found if category != SECRET])
+        self._secrets.update([value for category, value in found if category == SECRET])
+
     def _take_apart(self) -> None:
         """Walk what was recalled too: what stands for a value in one message depends on the others."""
         walk = self._walk()
-        for index, message, _ in self._recalled:
-            walk.over_message(index, message)
+        for at, message, _, _ in self._recalled:
+            walk.over_message(at, message)
         self._leaves = walk.leaves + self._leaves
         self._recalled = []
 

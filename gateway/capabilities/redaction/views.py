@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from gateway.capabilities.redaction.pieces import Kind, Piece
 from gateway.capabilities.redaction.placeholders import Restorer, Vault
@@ -43,7 +43,7 @@ class View:
         self._own = own if destination is Destination.CALLER else ()
         self._secrets = secrets
         granted = obligations.reveal.get(destination, frozenset())
-        self._reveals: Collection[str] | None = None if "*" in granted else granted
+        self._reveals: frozenset[str] | None = None if "*" in granted else granted
         self._to_model = destination is Destination.MODEL
         self.to_record = destination is Destination.RECORD
         self._restorer: Restorer | None = None if destination is not Destination.MODEL else Restorer({})
@@ -78,19 +78,25 @@ class View:
         self.hidden[as_what] = self.hidden.get(as_what, 0) + 1
         return token
 
-    def grants(self, categories: frozenset[str]) -> bool:
-        """Whether this destination sees every value of ``categories``, whatever it is."""
-        return SECRET not in categories and (self._reveals is None or categories.issubset(self._reveals))
+    def hidden_of(self, categories: Collection[str]) -> Collection[str]:
+        """Those of ``categories`` whose values this destination does not see: the very same object if it sees none."""
+        if self._reveals is not None and self._reveals.isdisjoint(categories):
+            return categories
+        return [category for category in categories if not self._granted(category)]
 
-    def hides(self, category: str, token: str, value: str) -> bool:
-        """Whether ``token`` stands in place of ``value``; as ``replacement``, for a token that is known and where no other value is a secret too."""
-        if category != SECRET:
-            if self._reveals is None or category in self._reveals:
-                return False
-            if self._to_model:
-                self.vault.restorable[token] = (category, value)
-        self.hidden[category] = self.hidden.get(category, 0) + 1
-        return True
+    def hide(self, hidden: Collection[str], totals: Mapping[str, int], tokens: Iterable[str], found: Iterable[tuple[str, str]]) -> None:
+        """Note that ``tokens`` stand in place of what was ``found``, as far as its category is ``hidden``; ``totals`` counts that by category.
+
+        As ``replacement``, where the tokens are known and no secret is a value of another category too.
+        """
+        for category in hidden:
+            self.hidden[category] = self.hidden.get(category, 0) + totals[category]
+        if self._to_model:
+            pairs = zip(tokens, found, strict=True)
+            if hidden is totals and SECRET not in totals:
+                self.vault.restorable.update(pairs)
+            else:
+                self.vault.restorable.update((token, pair) for token, pair in pairs if pair[0] in hidden and pair[0] != SECRET)
 
     def identifier(self, text: str, findings: Iterable[Finding]) -> str:
         """An id or a name: as a whole restored, shown or replaced by an alias, so that it stays legal."""
