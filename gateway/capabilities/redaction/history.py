@@ -16,7 +16,7 @@ import orjson
 from gateway.capabilities.redaction.leaves import FINDINGS, Leaf, Link, Walk, path
 from gateway.capabilities.redaction.pieces import Kind
 from gateway.capabilities.redaction.placeholders import letters_in, may_hold_letters
-from gateway.capabilities.redaction.places import request_counts
+from gateway.capabilities.redaction.places import message_origin, request_place
 from gateway.capabilities.redaction.rebuilding import Copies
 from gateway.capabilities.redaction.shapes import MESSAGE, PLAIN_KEYS, Role
 from gateway.capabilities.redaction.views import View, escape_json
@@ -148,7 +148,7 @@ class History:
         messages = body.get("messages")
         for index, message in enumerate(messages if type(messages) is list else ()):
             encoded = _encoded(message)
-            known = self._known(body, index, encoded, walk) if encoded else None
+            known = self._known(message, index, encoded, walk) if encoded else None
             if known is not None:
                 if known.texts or known.literal:
                     recalled.append(Recalled(index, message, known, known.found(message)))
@@ -158,7 +158,7 @@ class History:
                     walk.over_message(index, message)
         return recalled, others
 
-    def _known(self, body: Json, index: int, encoded: bytes, walk: Walk) -> Known | None:
+    def _known(self, message: Json, index: int, encoded: bytes, walk: Walk) -> Known | None:
         """What is known of a message. ``None`` is nothing: then what ``walk`` found in it stays there."""
         hasher = self._hasher.copy()
         hasher.update(encoded)
@@ -168,10 +168,10 @@ class History:
             known = self._old.get(digest)
             if known is None:
                 before, media = len(walk.leaves), len(walk.media)
-                walk.over_message(index, body["messages"][index])
+                walk.over_message(index, message)
                 if len(walk.media) > media:
                     return None
-                known = learnt(body, index, encoded, walk.leaves[before:])
+                known = learnt(message, index, encoded, walk.leaves[before:])
                 if known is None:
                     return None
                 del walk.leaves[before:]
@@ -187,33 +187,44 @@ class History:
             self._held += weight
 
 
-def learnt(body: Json, index: int, encoded: bytes, leaves: list[Leaf]) -> Known | None:
-    """What is to be known of message number ``index``, given as it is ``encoded``, by what was found in it.
+def learnt(message: Json, at: int, encoded: bytes, leaves: list[Leaf]) -> Known | None:
+    """What is to be known of a message, number ``at`` and ``encoded``, by what was found in it.
 
     ``None`` where it holds more than findings that stand as they are in texts: those are taken apart every time.
     """
     texts: list[Text] = []
+    counts: dict[tuple[str, str], int] = {}
     literal = may_hold_letters(encoded)
     for leaf in leaves:
-        steps = tuple(path(leaf.link)[2:])
-        if leaf.is_key or leaf.role not in _TEXTS or not all(type(step) is int or step in _WORDS for step in steps):
-            return None
-        spots = _spots(leaf)
+        steps = path(leaf.link)
+        inner = tuple(steps[2:])
+        spots = _spots(leaf) if inner == _CONTENT or all(type(step) is int or step in _WORDS for step in inner) else None
         if spots is None:
             return None
-        literal = literal or any(letters_in(piece.text) for piece in leaf.pieces)
-        texts.append(Text(steps, spots))
-    return Known(tuple(texts), index, request_counts(body, [(leaf, leaf.found) for leaf in leaves]) if leaves else (), literal=literal)
+        literal = literal or (leaf.role is Role.JSON and any(letters_in(piece.text) for piece in leaf.pieces))
+        texts.append(Text(inner, spots))
+        where = request_place(steps)
+        for spot in spots:
+            counts[where, spot.category] = counts.get((where, spot.category), 0) + 1
+    origin = message_origin(message)
+    ordered = sorted(counts.items(), key=_where) if len(texts) > 1 else counts.items()
+    return Known(tuple(texts), at, tuple(FindingCount(category, count, where, origin) for (where, category), count in ordered), literal=literal)
+
+
+def _where(counted: tuple[tuple[str, str], int]) -> str:
+    return counted[0][0]
 
 
 def _spots(leaf: Leaf) -> tuple[Spot, ...] | None:
-    """Where the findings of a leaf stand in its text; ``None`` if its pieces say it in another way than it does."""
+    """Where the findings of a leaf stand in its text; ``None`` if it is no text, or its pieces say it in another way than it does."""
+    if leaf.is_key or leaf.role not in _TEXTS:
+        return None
     spots: list[Spot] = []
     position = 0
     for kind, text, category, escape in leaf.pieces:
         spelt = escape_json(text) if escape else text
         end = position + len(spelt)
-        if leaf.text[position:end] != spelt or kind is Kind.MORE:
+        if leaf.role is Role.JSON and (leaf.text[position:end] != spelt or kind is Kind.MORE):
             return None
         if kind in FINDINGS:
             if spelt != text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.capabilities.redaction.leaves import Leaf, Link, Media, path
@@ -16,9 +16,8 @@ UNKNOWN = "unknown"
 """The place of what is not part of the API."""
 
 
-def request_place(link: Link) -> str:
-    """The place of a leaf of a request, such as ``messages[2].content``, ``tools[0]`` or ``metadata``."""
-    steps = path(link)
+def request_place(steps: Sequence[str | int]) -> str:
+    """The place of a leaf of a request that ``steps`` lead to, such as ``messages[2].content``, ``tools[0]`` or ``metadata``."""
     first = steps[0] if steps else UNKNOWN
     if first == "messages" and len(steps) > 1:
         return f"messages[{steps[1]}].{steps[2]}" if len(steps) > 2 and steps[2] in _FIELDS else f"messages[{steps[1]}]"
@@ -41,20 +40,24 @@ def message_place(index: Any, field: Any) -> str:
     return f"choices[{index}].message.{field}" if field in _FIELDS else f"choices[{index}].message"
 
 
-def _origin(body: Json, link: Link) -> Origin:
-    steps = path(link)
-    if len(steps) < 2 or steps[0] != "messages" or not isinstance(steps[1], int):
-        return Origin.CALLER
-    message = body["messages"][steps[1]]
+def message_origin(message: Any) -> Origin:
+    """Who brought what stands in a message of a request."""
     role = message.get("role") if isinstance(message, dict) else None
     return _ORIGINS.get(role, Origin.CALLER) if isinstance(role, str) else Origin.CALLER
+
+
+def _origin(body: Json, steps: Sequence[str | int]) -> Origin:
+    if len(steps) < 2 or steps[0] != "messages" or not isinstance(steps[1], int):
+        return Origin.CALLER
+    return message_origin(body["messages"][steps[1]])
 
 
 def request_counts(body: Json, found: Iterable[tuple[Leaf, list[tuple[str, str]]]]) -> tuple[FindingCount, ...]:
     """The findings of a request (category and value by leaf), merged by category, place and origin, in the order of places."""
     counts: dict[tuple[str, str, Origin], int] = {}
     for leaf, values in found:
-        where, origin = request_place(leaf.link[0] if leaf.is_key and leaf.link else leaf.link), _origin(body, leaf.link)
+        steps = path(leaf.link)
+        where, origin = request_place(steps[:-1] if leaf.is_key else steps), _origin(body, steps)
         for category, _ in values:
             counts[category, where, origin] = counts.get((category, where, origin), 0) + 1
     return tuple(FindingCount(category, count, where, origin) for (category, where, origin), count in sorted(counts.items(), key=lambda item: item[0][1:]))
@@ -70,4 +73,4 @@ def merged(found: Iterable[tuple[str, str]]) -> tuple[FindingCount, ...]:
 
 def unscanned(media: Iterable[Media]) -> tuple[Unscanned, ...]:
     """What could not be scanned, each place and kind once."""
-    return tuple(sorted({Unscanned(request_place(item.link), item.kind) for item in media}))
+    return tuple(sorted({Unscanned(request_place(path(item.link)), item.kind) for item in media}))

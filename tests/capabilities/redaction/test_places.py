@@ -27,7 +27,7 @@ def link(*steps: str | int) -> Link:
     ],
 )
 def test_a_place_in_a_request_has_no_words_of_the_caller(steps: tuple[str | int, ...], place: str) -> None:
-    assert request_place(link(*steps)) == place
+    assert request_place(steps) == place
 
 
 @pytest.mark.parametrize(
