@@ -37,17 +37,21 @@ def answer_of(raw: bytes, target: str) -> Json:
         raise malformed(target, "its answer is not a JSON object")
     if body.get("error") is not None:
         raise malformed(target, f"it answered 200 with an error{_quoted(body)}")
-    choices = body.get("choices")
+    problem = _problem_of(body.get("choices")) or ("its answer nests too deeply" if too_deep(raw, body) else None)
+    if problem is not None:
+        raise malformed(target, problem)
+    return body
+
+
+def _problem_of(choices: Any) -> str | None:
     if type(choices) is not list or not choices:
-        raise malformed(target, "its answer has no choices")
+        return "its answer has no choices"
     for choice in choices:
         if type(choice) is not dict or type(choice.get("message")) is not dict:
-            raise malformed(target, "a choice of its answer has no message")
+            return "a choice of its answer has no message"
         if not _is_sound(choice["message"]) or type(choice.get("finish_reason") or "") is not str:
-            raise malformed(target, "a choice of its answer has a finish_reason or tool calls of another form")
-    if too_deep(raw, body):
-        raise malformed(target, "its answer nests too deeply")
-    return body
+            return "a choice of its answer has a finish_reason or tool calls of another form"
+    return None
 
 
 def note_chunk(chunk: Any, open_choices: set[int], finished: set[int]) -> str | None:
@@ -69,15 +73,20 @@ def note_chunk(chunk: Any, open_choices: set[int], finished: set[int]) -> str | 
             if problem is not None:
                 return problem
         reason = choice.get("finish_reason")
-        if reason == "":  # some servers say so, chunk by chunk, that there is none yet
-            reason = choice["finish_reason"] = None
-        if reason is None:
-            open_choices.add(choice["index"])
-        elif type(reason) is str:
-            finished.add(choice["index"])
-        else:
+        if not _noted(choice, reason, open_choices, finished):
             return "a finish_reason of its stream is not a string"
     return None
+
+
+def _noted(choice: Json, reason: Any, open_choices: set[int], finished: set[int]) -> bool:
+    if reason is not None and type(reason) is not str:
+        return False
+    if reason:
+        finished.add(choice["index"])
+    else:
+        choice["finish_reason"] = None  # some servers send an empty text, chunk by chunk, until there is one
+        open_choices.add(choice["index"])
+    return True
 
 
 def refusal(status: int, raw: bytes, retry_after: str | None, target: str) -> UpstreamError:

@@ -16,6 +16,8 @@ from gateway.errors import HeadersTooLarge
 from gateway.surfaces.error_responses import error_body
 from gateway.surfaces.http_request import DEPARTURE, Departure
 
+UNREAD_S = 60.0
+"""How long a caller may read nothing of an answer while there is more than its buffers hold: it would keep a place, a call of the target and memory."""
 WAIT_S = 20.0
 """How long a connection may take from its beginning, or from the first byte of a request, to the end of the request's head; and how long a body may pause."""
 
@@ -26,11 +28,13 @@ class BoundedProtocol(HttpToolsProtocol):
     head_bytes: ClassVar[int]
     body_bytes: ClassVar[int]
     wait_s: ClassVar[float]
+    unread_s: ClassVar[float]
 
     _in_head = False
     _head_received = 0
     _unread = 0
     _timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A connection begins: its first head is awaited."""
@@ -41,6 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
         self._stop_timer()
+        self._stop_unread_timer()
         super().connection_lost(exc)
         self._departure.happen()
 
@@ -89,6 +94,22 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         super().on_body(body)
 
+    def pause_writing(self) -> None:
+        """The caller reads more slowly than its answer comes: it has a time to take some of it."""
+        super().pause_writing()
+        self._stop_unread_timer()
+        self._unread_timer = self.loop.call_later(self.unread_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken some."""
+        super().resume_writing()
+        self._stop_unread_timer()
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
     def _refuse(self) -> None:
         """Answer 431 and end the connection, unless an earlier answer is under way: then only end it."""
         self._in_head = False
@@ -124,6 +145,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-def bounded(*, head_bytes: int, body_bytes: int, wait_s: float = WAIT_S) -> type[BoundedProtocol]:
+def bounded(*, head_bytes: int, body_bytes: int, wait_s: float = WAIT_S, unread_s: float = UNREAD_S) -> type[BoundedProtocol]:
     """The protocol with its bounds, as a server wants it: a class."""
-    return type("Protocol", (BoundedProtocol,), {"head_bytes": head_bytes, "body_bytes": body_bytes, "wait_s": wait_s})
+    return type("Protocol", (BoundedProtocol,), {"head_bytes": head_bytes, "body_bytes": body_bytes, "wait_s": wait_s, "unread_s": unread_s})

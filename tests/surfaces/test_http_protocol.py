@@ -32,8 +32,10 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def connection(app: object = reads_nothing, *, wait_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    protocol = bounded(head_bytes=2_000, body_bytes=100_000, wait_s=wait_s)
+async def connection(
+    app: object = reads_nothing, *, wait_s: float = 20.0, unread_s: float = 60.0
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    protocol = bounded(head_bytes=2_000, body_bytes=100_000, wait_s=wait_s, unread_s=unread_s)
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, lifespan="off", log_config=None, access_log=False))  # type: ignore[arg-type]
     task = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has nothing to wait for
@@ -111,3 +113,21 @@ async def test_a_connection_goes_on_after_a_small_body_that_nobody_read() -> Non
         for _ in range(3):
             writer.write(POST + b"Content-Length: 50000\r\n\r\n" + b"x" * 50_000)
             assert (await asyncio.wait_for(reader.readuntil(b"over"), 5)).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_caller_that_reads_nothing_of_its_answer_loses_the_connection() -> None:
+    ended = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        left = asyncio.ensure_future(receive())
+        while not left.done():
+            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+            await asyncio.sleep(0)
+        ended.set()
+
+    async with connection(endless, unread_s=0.2) as (_, writer):
+        writer.write(POST + b"Content-Length: 0\r\n\r\n")
+        await asyncio.wait_for(ended.wait(), 20)
+        assert ended.is_set()
