@@ -124,7 +124,9 @@ class Database:
                 if self._revision() == REVISION:
                     return
                 # Alembic takes 0.1-0.4 s to import: only a new or an older database pays for it.
-                importlib.import_module("gateway.infrastructure.database_migration").upgrade(self._engine, self.path)
+                hindrance = importlib.import_module("gateway.infrastructure.database_migration").upgrade(self._engine)
+                if hindrance is not None:
+                    raise DatabaseError(f"{self.path}: {hindrance}")
 
     def _create(self) -> None:
         fd = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -11,17 +11,11 @@ from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 
-from gateway.infrastructure.database import DatabaseError
-
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine, path: Path) -> None:
-    """Run the migrations that ``engine``'s database lacks, in one transaction.
-
-    Raises:
-        DatabaseError: The database is at a revision that this gateway does not know.
-    """
+def upgrade(engine: Engine) -> str | None:
+    """Run the migrations that ``engine``'s database lacks, in one transaction. What hinders it where the database is at a revision that nobody here knows."""
     config = _config()
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -29,8 +23,9 @@ def upgrade(engine: Engine, path: Path) -> None:
         try:
             command.upgrade(config, "head")
         except (CommandError, ResolutionError) as error:
-            raise DatabaseError(f"{path}: made by a newer gateway than this one ({error}); use that one, or another database") from error
+            return f"made by a newer gateway than this one ({error}); use that one, or another database"
         connection.commit()
+    return None
 
 
 def newest_revision() -> str | None:
