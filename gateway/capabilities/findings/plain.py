@@ -43,6 +43,9 @@ _TO_LAST_DIGIT = re.compile(r"(?s:.*)\d")
 # A token that no number goes on across: see ``holding``.
 _BREAK = re.compile(r"[ \n](?:[a-z]{5,}\.?|[a-z]+[,;:!?]|(?!(?:x|e|ext?)[ \n])[a-z]{1,3})[ \n]")
 _SHORT = 3
+_FEW = 16
+"""So many words are looked for one by one before the text is cut into its own."""
+
 _EXTENSIONS = frozenset({"x", "e", "ex", "ext"})
 
 
@@ -69,12 +72,21 @@ class PlainText:
         for stem in STEMS:
             if stem in lowered:
                 return -1
-        if self._heads and not self._heads.isdisjoint(_RUNS.findall(text.casefold())):
+        if self._heads and self._worded(text.casefold()):
             return -1
         if self._needs and self._patterned(text):
             return -1
         cut = _hold(text)
         return min(cut, max(0, len(text) - self._width)) if self._width else cut
+
+    def _worded(self, folded: str) -> bool:
+        if len(self._heads) <= _FEW:
+            for head in self._heads:
+                if head in folded:
+                    break
+            else:
+                return False
+        return not self._heads.isdisjoint(_RUNS.findall(folded))
 
     def _patterned(self, text: str) -> bool:
         present = set(text)

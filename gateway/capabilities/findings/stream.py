@@ -74,7 +74,9 @@ class StreamScanner:
         plain = self._held[:cut]
         text = self._context + plain
         if self._resume:
-            self._resume = [max(at, len(text)) - max(0, len(text) - CONTEXT) for at in self._resume]
+            size = len(text)
+            gone = size - CONTEXT if size > CONTEXT else 0
+            self._resume = [size - gone if at < size else at - gone for at in self._resume]
         self._context = text[-CONTEXT:]
         self._held = self._held[cut:]
         return [Segment(plain, None)]
