@@ -248,3 +248,24 @@ def test_odd_chunks_pass_without_harm(sent: Send, one: Json) -> None:
     stream = sent("hello")[0].stream(NOTHING)
     assert stream.push(one) is one
     assert stream.push(chunk({}, "stop"))["choices"][0]["finish_reason"] == "stop"
+
+
+def test_what_a_chunk_says_of_the_stream_is_scanned_whenever_it_changes(sent: Send) -> None:
+    """What the last chunk said too is known; a value that is known under one key is not under another, nor is a key beside a known value."""
+    stream = sent("hello")[0].stream(NOTHING)
+    first = stream.push({**chunk({"content": "a "}), "system_fingerprint": "fine"})
+    again = stream.push({**chunk({"content": "b "}), "system_fingerprint": "fine"})
+    changed = stream.push({**chunk({"content": "c "}), "system_fingerprint": NEW, NEW: "fine"})
+    back = stream.push({**chunk({"content": "d "}), "system_fingerprint": "fine", "created": 2})
+    assert (first["system_fingerprint"], again["system_fingerprint"], back["system_fingerprint"], back["created"]) == ("fine", "fine", "fine", 2)
+    assert NEW not in json.dumps(changed)
+    assert stream.findings
+
+
+def test_a_placeholder_that_is_cut_by_plain_chunks_is_restored(sent: Send) -> None:
+    inspection, _ = sent(f"write to {MAIL}")
+    token = inspection.redact(MAIL, NOTHING, Destination.MODEL)
+    stream = inspection.stream(NOTHING)
+    pieces = ["plain words to ", token[:6], token[6:], " and on ", "it goes. "]
+    chunks = [*map(stream.push, (chunk({"content": piece}) for piece in pieces)), stream.push(chunk({}, "stop"))]
+    assert merged(chunks)["content"] == f"plain words to {MAIL} and on it goes. "
