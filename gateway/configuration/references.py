@@ -52,6 +52,7 @@ def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
             resolved.texts[where] = _environment_text(where, text, env)
         except UnresolvedError as error:
             _miss(document, resolved, where, error)
+    _check_shared(document, resolved)
     _check_routes(document)
     return resolved
 
@@ -102,6 +103,16 @@ def _miss(document: Document, resolved: Resolved, where: Where, error: Unresolve
         resolved.left_out.setdefault(name, error.what)
     else:
         document.problem(where, error.what, error.hint)
+
+
+def _check_shared(document: Document, resolved: Resolved) -> None:
+    """No two tenants have one placeholder key: the same value would have the same placeholder with both."""
+    owner: dict[bytes, Where] = {}
+    for where, secret in resolved.secrets.items():
+        if secret is not None and where[0] == "tenants":
+            first = owner.setdefault(secret.reveal(), where)
+            if first != where:
+                document.problem(where, f"is the same secret as {dotted(first)}", "give each tenant one of its own")
 
 
 def _check_routes(document: Document) -> None:

@@ -107,10 +107,10 @@ class OpenAttempt:
 
     def _name(self, value: object) -> str | None:
         """A name that the target chose, as the record may have it: anything can stand in there."""
-        if value in _FINISH_REASONS or value == self._plan.route.target.model:
-            return value
         inspection = self._intent.inspection
         if not isinstance(value, str) or inspection is None:
             return None
+        if value in _FINISH_REASONS or value == self._plan.route.target.model:
+            return value
         shown: str = inspection.redact(value, self._intent.obligations, Destination.RECORD)
         return shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,7 +14,8 @@ from gateway.pipeline.services import Services
 from gateway.surfaces.http_request import Scope, bearer_key
 
 OPERATOR = "operator"
-_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+_FORWARDED = (b"forwarded", b"x-forwarded-", b"x-original-", b"x-real-ip", b"via", b"cf-", b"true-client-ip")
+"""How headers begin that proxies add."""
 
 
 def require_operator(services: Services, scope: Scope) -> None:
@@ -31,12 +33,20 @@ def require_operator(services: Services, scope: Scope) -> None:
 
 
 def is_loopback(scope: Scope) -> bool:
-    """Whether the peer is this machine itself, not a proxy that speaks for somebody else."""
+    """Whether the peer is this machine itself, not a proxy that speaks for somebody else, nor a page whose name was made to lead here."""
     client = scope.get("client")
-    if client is None or any(name in _FORWARDED for name, _ in scope["headers"]):
+    if client is None or any(name.startswith(_FORWARDED) for name, _ in scope["headers"]):
         return False
+    return _is_local(f"[{client[0]}]" if ":" in client[0] else client[0]) and all(
+        _is_local(value.decode("latin-1")) for name, value in scope["headers"] if name == b"host"
+    )
+
+
+def _is_local(authority: str) -> bool:
+    """Whether ``HOST`` or ``HOST:PORT`` names this machine."""
     try:
-        return ipaddress.ip_address(client[0]).is_loopback
+        host = urlsplit(f"//{authority}").hostname
+        return host == "localhost" or (host is not None and ipaddress.ip_address(host).is_loopback)
     except ValueError:
         return False
 

@@ -53,3 +53,12 @@ def test_a_missing_key_file_of_an_optional_target_is_a_problem(tmp_path: Path) -
 def test_secrets_are_listed_with_the_target_that_they_belong_to(write_config: WriteConfig, good_text: str) -> None:
     document = Document(write_config(good_text, ("    price:", "    api_key: env:KEY\n    price:")))
     assert [(reference.reference, reference.target) for reference in secret_references(document)][-1] == ("env:KEY", "simulated")
+
+
+def test_two_tenants_do_not_share_a_placeholder_key(write_config: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    tenants = "    placeholder_key: env:PLACEHOLDER\n"
+    document = Document(write_config(good_text, (tenants, f"{tenants}  globex:\n    placeholder_key: env:SAME\n")))
+    resolve_all(document, {**good_env, "SAME": good_env["PLACEHOLDER"]})
+    assert [(problem.where, problem.what) for problem in document.problems] == [
+        ("tenants.globex.placeholder_key", "is the same secret as tenants.acme.placeholder_key")
+    ]

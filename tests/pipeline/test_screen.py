@@ -126,6 +126,16 @@ async def test_the_policy_sees_whatever_a_message_says(tmp_path: Path, policy: s
         assert (reply.status, await reason(local)) == (403, "seen")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_that_has_no_name_ends_no_answer(tmp_path: Path, stream: bool) -> None:
+    async with (
+        one_answer([{"content": "fine"}], model={"a": 1}) as base_url,
+        local_gateway(tmp_path, changes={"base_url: ": f"base_url: {base_url} # "}) as local,
+    ):
+        reply = await local.ask("hello", stream=stream)
+        assert (reply.status, reply.text) == (200, "fine")
+
+
 async def test_what_verdicts_on_choices_reveal_is_what_all_of_them_do(tmp_path: Path) -> None:
     reveals = """package gateway.answer
 
@@ -146,11 +156,11 @@ verdict := {"outcome": "allow", "obligations": {"reveal": {"caller": ["PHONE_NUM
 
 
 @asynccontextmanager
-async def one_answer(messages: list[dict[str, Any]]) -> AsyncIterator[str]:
+async def one_answer(messages: list[dict[str, Any]], model: object = "simulated-1") -> AsyncIterator[str]:
     """A provider that always says ``messages``, one a choice; streamed, a choice is one chunk and its finish another."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        frame = {"id": "c", "created": 1, "model": "simulated-1"}
+        frame = {"id": "c", "created": 1, "model": model}
         if not (await request.json()).get("stream"):
             choices = [{"index": index, "message": message, "finish_reason": "stop"} for index, message in enumerate(messages)]
             return web.json_response({**frame, "object": "chat.completion", "choices": choices})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.surfaces.operations import is_loopback
 from gateway.testing import LocalGateway
 
 AWAY = "192.0.2.7"
@@ -44,3 +45,28 @@ async def test_metrics_count_what_happened(local: LocalGateway) -> None:
     assert 'gateway_findings_total{category="EMAIL_ADDRESS"}' in text
     assert "gateway_intents_in_flight 0.0" in text
     assert "jane" not in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "direct"),
+    [
+        ({}, True),
+        ({"host": "127.0.0.1:8080"}, True),
+        ({"host": "localhost:8080"}, True),
+        ({"host": "[::1]:8080"}, True),
+        ({"host": "rebound.example.com:8080"}, False),
+        ({"host": "["}, False),
+        ({"host": ""}, False),
+        ({"x-forwarded-host": "example.com"}, False),
+        ({"x-forwarded-proto": "https"}, False),
+        ({"cf-connecting-ip": "192.0.2.1"}, False),
+    ],
+)
+def test_who_comes_through_a_proxy_or_by_another_name_is_not_this_machine(headers: dict[str, str], direct: bool) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert is_loopback({"client": ("127.0.0.1", 5), "headers": raw}) is direct
+
+
+def test_a_mapped_address_is_not_taken_for_this_machine() -> None:
+    assert not is_loopback({"client": ("192.0.2.1", 5), "headers": []})
+    assert not is_loopback({"client": ("::ffff:192.0.2.1", 5), "headers": []})
