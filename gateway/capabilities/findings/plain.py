@@ -76,8 +76,7 @@ class PlainText:
             return -1
         if self._needs and self._patterned(text):
             return -1
-        cut = _hold(text)
-        return min(cut, max(0, len(text) - self._width)) if self._width else cut
+        return min(_hold(text), max(0, len(text) - self._width))
 
     def _worded(self, folded: str) -> bool:
         if len(self._heads) <= _FEW:
