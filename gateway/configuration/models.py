@@ -115,7 +115,7 @@ class ServerLimits(Shape):
 
     body_bytes: int = Field(4_194_304, ge=1_024, le=1 << 30, description="Largest request body, in bytes; larger is refused with 413.")
     header_bytes: int = Field(32_768, ge=1_024, le=1 << 20, description="Largest sum of all request headers, in bytes; larger is refused with 431.")
-    json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a JSON body; deeper is refused with 400.")
+    json_depth: int = Field(64, ge=4, le=200, description="Deepest nesting of a JSON body; deeper is refused with 400.")
     in_flight: int = Field(1_024, ge=1, le=100_000, description="Intents that run at once; one more is refused with 429.")
 
 
@@ -177,7 +177,7 @@ class TargetShape(Shape):
     model: Text = Field(description="The model to ask for, or env:NAME or env:NAME:-DEFAULT.")
     api_key: Reference | None = Field(None, description="Reference to the provider's API key. env:NAME:- means none while the variable is not set.")
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="The parameter in which this server takes a cap on tokens, for calls where policy sets one and the caller none."
+        "max_tokens", description="The parameter in which this server takes a cap on tokens; a cap that policy sets is sent under this name alone."
     )
     optional: bool = Field(False, description="true leaves the target and its routes out, visibly, while an environment variable that it refers to is not set.")
     limits: TargetLimits = section(TargetLimits, "How long, and how often at once, the target may be called.")

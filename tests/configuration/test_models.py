@@ -52,6 +52,7 @@ def test_what_fits_is_taken(model: type[Shape], value: dict[str, Any]) -> None:
         (ServerShape, {"listen": "localhost"}),
         (ServerShape, {"listen": "localhost:٣"}),
         (ServerShape, {"listen": "local host:1"}),
+        (ServerShape, {"listen": "localhost:1", "limits": {"json_depth": 201}}),
         (KeysShape, {"api_key_hash": "file:", "record_signing": "env:A"}),
         (RedactionOptions, {"patterns": {"employee": "x"}}),
         (RedactionOptions, {"words": {"SECRET": ("x",)}}),
