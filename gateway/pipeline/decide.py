@@ -10,7 +10,7 @@ from typing import Any
 from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Decision, Destination, Hook, Obligations, Reason, Subject
-from gateway.pipeline.facts import finding_facts
+from gateway.pipeline.facts import request_findings
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
 from gateway.pipeline.services import Services
 
@@ -83,7 +83,7 @@ def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Ins
             "cost_estimate_microusd": lambda: services.models[plan.route.target.name].costs.estimate(estimate_tokens(body)),
             "unscanned": [{"where": item.where, "kind": item.kind} for item in inspection.unscanned],
         },
-        "findings": finding_facts(inspection.findings),
+        "findings": request_findings(intent, inspection),
         "approvals": [],
         "versions": {"config": services.config_version},
         "time": lambda: datetime.now(UTC).isoformat(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
 from gateway.pipeline.intent import Intent
 
@@ -18,6 +19,13 @@ _SAID = ("text", "tool_calls", "finish_reason")
 def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:
     """Findings as they stand on the record and in a policy's input."""
     return [{"category": one.category, "count": one.count, "where": one.where, "origin": one.origin} for one in findings]
+
+
+def request_findings(intent: Intent, inspection: Inspection) -> list[Json]:
+    """The findings of the intent's request: written down once, a long conversation has many."""
+    if intent.finding_facts is None:
+        intent.finding_facts = finding_facts(inspection.findings)
+    return intent.finding_facts
 
 
 def decision_facts(decision: Decision) -> Json:

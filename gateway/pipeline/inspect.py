@@ -10,6 +10,9 @@ from gateway.pipeline.services import Services
 def inspect(services: Services, intent: Intent) -> Inspection:
     """The inspection of the intent's request by its tenant's redactor."""
     inspection = services.redactors[intent.subject.tenant].inspect(intent.call.body)
+    totals: dict[str, int] = {}
     for finding in inspection.findings:
-        services.metrics.findings(finding.category, finding.count)
+        totals[finding.category] = totals.get(finding.category, 0) + finding.count
+    for category, count in totals.items():
+        services.metrics.findings(category, count)
     return inspection

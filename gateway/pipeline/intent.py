@@ -69,6 +69,8 @@ class Intent:
     """When the last step ended: the next one's beginning."""
     plan: Plan | None = None
     inspection: Inspection | None = None
+    finding_facts: list[Json] | None = None
+    """What was found in the request as plain JSON, once anybody asked."""
     decisions: list[Decision] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     answer_findings: tuple[FindingCount, ...] = ()

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.capabilities.records.entries import Entry
 from gateway.domain import Destination, Json
-from gateway.pipeline.facts import decision_facts, decision_input, finding_facts
+from gateway.pipeline.facts import decision_facts, decision_input, request_findings
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Services
 
@@ -55,7 +55,7 @@ def _facts(services: Services, intent: Intent) -> Json:
     if plan is not None:
         facts |= {"route": plan.route.name, "target": plan.route.target.name, "stream_mode": plan.stream_mode}
     if inspection is not None:
-        facts["findings"] = finding_facts(inspection.findings)
+        facts["findings"] = request_findings(intent, inspection)
         facts["unscanned"] = [{"where": where, "kind": kind} for where, kind in inspection.unscanned]
     if intent.decisions:
         facts["decision"] = decision_facts(intent.decisions[0])

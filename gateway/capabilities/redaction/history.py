@@ -164,18 +164,18 @@ class History:
         hasher.update(encoded)
         digest = hasher.digest()
         known = self._young.get(digest)
+        if known is not None:
+            return known
+        known = self._old.get(digest)
         if known is None:
-            known = self._old.get(digest)
-            if known is None:
-                before, media = len(walk.leaves), len(walk.media)
-                walk.over_message(index, message)
-                if len(walk.media) > media:
-                    return None
+            before, media = len(walk.leaves), len(walk.media)
+            walk.over_message(index, message)
+            if len(walk.media) == media:
                 known = learnt(message, index, encoded, walk.leaves[before:])
-                if known is None:
-                    return None
-                del walk.leaves[before:]
-            self._remember(digest, known)
+            if known is None:
+                return None
+            del walk.leaves[before:]
+        self._remember(digest, known)
         return known
 
     def _remember(self, digest: bytes, known: Known) -> None:
@@ -198,10 +198,10 @@ def learnt(message: Json, at: int, encoded: bytes, leaves: list[Leaf]) -> Known 
     for leaf in leaves:
         steps = path(leaf.link)
         inner = tuple(steps[2:])
-        spots = _spots(leaf) if inner == _CONTENT or all(type(step) is int or step in _WORDS for step in inner) else None
+        spots = _spots(leaf) if _may_be_kept(inner) else None
         if spots is None:
             return None
-        literal = literal or (leaf.role is Role.JSON and any(letters_in(piece.text) for piece in leaf.pieces))
+        literal = literal or _literal_inside(leaf)
         texts.append(Text(inner, spots))
         where = request_place(steps)
         for spot in spots:
@@ -209,6 +209,15 @@ def learnt(message: Json, at: int, encoded: bytes, leaves: list[Leaf]) -> Known 
     origin = message_origin(message)
     ordered = sorted(counts.items(), key=_where) if len(texts) > 1 else counts.items()
     return Known(tuple(texts), at, tuple(FindingCount(category, count, where, origin) for (where, category), count in ordered), literal=literal)
+
+
+def _may_be_kept(steps: tuple[str | int, ...]) -> bool:
+    return steps == _CONTENT or all(type(step) is int or step in _WORDS for step in steps)
+
+
+def _literal_inside(leaf: Leaf) -> bool:
+    """Whether what looks like a placeholder stands in a JSON text once its escapes are taken out."""
+    return leaf.role is Role.JSON and any(letters_in(piece.text) for piece in leaf.pieces)
 
 
 def _where(counted: tuple[tuple[str, str], int]) -> str:

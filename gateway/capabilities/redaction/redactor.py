@@ -8,19 +8,18 @@ from gateway.capabilities.redaction.scanning import Clean, CleanTexts, CleanWord
 from gateway.domain import Json
 
 _CLEAN_ENTRIES = 20_000
-_HISTORY_ROOM = 100_000
-"""Messages and findings that are remembered: at most some 30 MB."""
 
 
 class Redactor:
     """Inspects requests for one tenant.
 
     ``scanner`` scans answers and streams, ``memo`` the texts of requests, which come again with every turn; ``key`` is the tenant's placeholder key.
+    ``history_room`` bounds what is remembered of messages, in messages and findings: 100,000 are at most some 30 MB, 0 remembers none.
     """
 
-    def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes) -> None:
+    def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes, *, history_room: int = 100_000) -> None:
         clean = Clean(CleanTexts(_CLEAN_ENTRIES), CleanWords(_CLEAN_ENTRIES))
-        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=clean, history=History(_HISTORY_ROOM))
+        self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=clean, history=History(history_room))
 
     def inspect(self, body: Json) -> Inspection:
         """Scan every leaf of a chat completions request. ``body`` is not changed, and must not be changed while its inspection is used."""

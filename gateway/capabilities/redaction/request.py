@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.redaction.history import History, show_all
-from gateway.capabilities.redaction.leaves import Walk
+from gateway.capabilities.redaction.leaves import Link, Walk
 from gateway.capabilities.redaction.placeholders import Vault, letters_in, may_hold_letters
 from gateway.capabilities.redaction.places import request_counts, unscanned
 from gateway.capabilities.redaction.rebuilding import rebuild
@@ -68,16 +68,8 @@ class Inspection:
         granted = obligations.reveal.get(destination, frozenset())
         if self._for_model is not None and destination is Destination.RECORD and not media and self._for_model[0] == granted:
             return self._for_model[1]  # what is granted alike is hidden alike
-        if not self._leaves and not self._recalled and not media:
-            if destination is Destination.MODEL:
-                self.redactions = {}
-            return self._body
-        if self._recalled and (self._vault.taken or not self._own.isdisjoint(self._secrets)):
-            self._take_apart()
         view = self._view(obligations, destination)
-        assembled: Json = rebuild(self._body, self._leaves, view, media).value
-        if self._recalled:
-            assembled = show_all(assembled, self._body, self._recalled, view)
+        assembled = self._shown(view, media)
         if destination is Destination.MODEL:
             self.redactions = dict(sorted(view.hidden.items()))
             self._for_model = granted, assembled
@@ -152,6 +144,13 @@ class Inspection:
     def _note(self, found: list[tuple[str, str]]) -> None:
         self._own.update([value for category, value in found if category != SECRET])
         self._secrets.update([value for category, value in found if category == SECRET])
+
+    def _shown(self, view: View, media: list[Link]) -> Json:
+        """The request as ``view`` may see it, without the payloads at ``media``."""
+        if self._recalled and (self._vault.taken or not self._own.isdisjoint(self._secrets)):
+            self._take_apart()
+        shown: Json = rebuild(self._body, self._leaves, view, media).value if self._leaves or media else self._body
+        return show_all(shown, self._body, self._recalled, view) if self._recalled else shown
 
     def _take_apart(self) -> None:
         """Walk what was recalled too: what stands for a value in one message depends on the others."""

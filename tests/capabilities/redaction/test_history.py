@@ -203,3 +203,12 @@ def test_what_is_kept_is_bounded_in_messages_and_in_findings() -> None:
     size = history.entries
     assert seen(one, [user(f"{MAIL} " * 200)])[0]["content"].count(TOKEN) == 200
     assert history.entries <= size
+
+
+def test_what_comes_again_takes_no_more_room() -> None:
+    history = History(100)
+    one = tenant(history)
+    conversation = [user(f"{number} {MAIL}") for number in range(10)]
+    for _ in range(20):
+        seen(one, conversation)
+    assert history.entries == 10
