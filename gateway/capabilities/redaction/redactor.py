@@ -14,7 +14,7 @@ class Redactor:
     """Inspects requests for one tenant.
 
     ``scanner`` scans answers and streams, ``memo`` the texts of requests, which come again with every turn; ``key`` is the tenant's placeholder key.
-    ``history_room`` bounds what is remembered of messages, in messages and findings: 100,000 are at most some 30 MB, 0 remembers none.
+    ``history_room`` bounds what is remembered of messages, in messages and findings: 100,000 are at most some 40 MB, 0 remembers none.
     """
 
     def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes, *, history_room: int = 100_000) -> None:
