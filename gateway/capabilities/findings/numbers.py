@@ -69,7 +69,7 @@ class NumberFinder:
             if row.rank > won:
                 return
             match = pattern.match(view.data, start)
-            if match is None or not (row.check is None or row.check(match.group())):
+            if match is None or not _holds(row, view, match):
                 continue
             verdict = self._verdict(row, near, match)
             if verdict is False:
@@ -125,6 +125,11 @@ class _Near:
             context, complete = after(self._view.text, end)
             found = self._rights[end] = (context, complete or self._view.final)
         return found
+
+
+def _holds(row: Recogniser, view: View, match: re.Match[bytes]) -> bool:
+    """Whether a match itself has digits enough, whatever else its window holds, and its checksum is right."""
+    return view.cls.count(b"0", *match.span()) >= _LEAST_DIGITS and (row.check is None or row.check(match.group()))
 
 
 def _worth(cls: bytes, begin: int, end: int) -> bool:
