@@ -10,7 +10,7 @@ import orjson
 
 from gateway.capabilities.records.entries import Entry
 from gateway.domain import Destination, Json, State
-from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
+from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable, ShuttingDown
 from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
@@ -28,8 +28,9 @@ def cut_off(services: Services, **seen: Any) -> Ending:
 
     The status is nginx's for a client that closed its connection: nobody receives it.
     """
-    reason = "gateway.shutdown" if services.limits.draining else "caller.gone"
-    return Ending(state=State.CANCELLED, reason=reason, http_status=499, **seen)
+    if services.limits.draining:
+        return Ending(state=State.CANCELLED, reason="gateway.shutdown", http_status=ShuttingDown.status, **seen)
+    return Ending(state=State.CANCELLED, reason="caller.gone", http_status=499, **seen)
 
 
 async def close(services: Services, intent: Intent, ending: Ending) -> None:

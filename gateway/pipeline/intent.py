@@ -29,6 +29,8 @@ class Call:
     surface: str
     key: str
     body: Json
+    size: int
+    """Of the body as it came, in bytes."""
     stream: bool
     traceparent: str | None
     received_ns: int

@@ -19,7 +19,7 @@ from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.decide import decide
 from gateway.pipeline.identify import identify_key
-from gateway.pipeline.inspect import inspect
+from gateway.pipeline.inspect import LARGE, inspect
 from gateway.pipeline.intent import Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
 from gateway.pipeline.open import open_record
 from gateway.pipeline.release import release
@@ -62,14 +62,14 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
 async def _follow(services: Services, intent: Intent) -> Released | ReleasedStream | Refused:
     plan = intent.plan = resolve(services, intent)
     intent.step("resolve", {INTENT_ROUTE: plan.route.name})
-    inspection = intent.inspection = inspect(services, intent)
+    inspection = intent.inspection = await inspect(services, intent)
     intent.step("inspect", findings_attributes(inspection.findings))
     verdict = await decide(services, intent, plan, inspection)
     intent.step("decide", decision_attributes(verdict.decision))
     if isinstance(verdict, Denied):
         return await refuse(services, intent, denied(verdict))
     intent.obligations = verdict.obligations
-    request = assemble(intent, verdict)
+    request = assemble(intent, verdict) if intent.call.size < LARGE else await asyncio.to_thread(assemble, intent, verdict)
     intent.step("assemble")
     open_record(services, intent, lazy=plan.stream_mode is not StreamMode.PASS)
     intent.step("open")

@@ -98,8 +98,8 @@ def bearer_key(scope: Scope) -> str:
     return key.strip()
 
 
-async def read_json(scope: Scope, receive: Receive, limits: RequestLimits) -> Json:
-    """The body, a JSON object in UTF-8.
+async def read_json(scope: Scope, receive: Receive, limits: RequestLimits) -> tuple[Json, int]:
+    """The body, a JSON object in UTF-8, and its size in bytes.
 
     Raises:
         UnsupportedMediaType: The content type or encoding is another.
@@ -118,7 +118,7 @@ async def read_json(scope: Scope, receive: Receive, limits: RequestLimits) -> Js
     # No text nests deeper than it has opening brackets: nearly every body is done with two C-level counts.
     if body.count(b"{") + body.count(b"[") > limits.json_depth and _deeper_than(value, limits.json_depth):
         raise InvalidRequest(f"the body nests deeper than {limits.json_depth} levels", code="json_too_deep")
-    return value
+    return value, len(body)
 
 
 def _check_media_type(scope: Scope) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Self
 
 from gateway.domain import Json
-from gateway.errors import InvalidRequest, PolicyDenied
+from gateway.errors import InvalidRequest, PolicyDenied, ShuttingDown
 from gateway.pipeline.intent import Call, Refused, Released, ReleasedStream
 from gateway.pipeline.run import run
 from gateway.pipeline.services import Services
@@ -27,18 +27,24 @@ class ChatCompletions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one chat completion call."""
         received_ns = time.time_ns()
-        body = await read_json(scope, receive, self._limits)
+        body, size = await read_json(scope, receive, self._limits)
         check_chat_request(body)
         call = Call(
             surface="chat",
             key=bearer_key(scope),
             body=body,
+            size=size,
             stream=body.get("stream") is True,
             traceparent=header(scope, b"traceparent"),
             received_ns=received_ns,
         )
         async with _Presence(scope, receive):
-            outcome = await run(self._services, call)
+            try:
+                outcome = await run(self._services, call)
+            except asyncio.CancelledError:
+                if not self._services.limits.draining:
+                    raise
+                raise ShuttingDown("the gateway had to stop before the answer was complete; try again, another process will answer") from None
             headers = _headers(outcome)
             if isinstance(outcome, ReleasedStream):
                 await _send_stream(send, outcome, headers)

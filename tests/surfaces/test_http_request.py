@@ -24,7 +24,9 @@ async def read(body: bytes, headers: dict[str, str] | None = None, parts: int = 
     async def receive() -> Message:
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
-    return await read_json(scope(JSON if headers is None else headers), receive, LIMITS)
+    value, size = await read_json(scope(JSON if headers is None else headers), receive, LIMITS)
+    assert size == len(body)
+    return value
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])

@@ -92,3 +92,16 @@ async def test_the_decision_header_says_what_policy_said(
     async with local_gateway(tmp_path, script, policies=intent_says(verdict)) as local:
         reply = await local.chat({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hello"}]})
         assert reply.headers.get("x-gateway-decision") == said
+
+
+async def test_a_call_that_a_stop_cuts_off_is_told_so_in_openais_shape(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path, "rules: [{reply: late, first_token_ms: 5000}]") as slow:
+        call = asyncio.create_task(slow.chat({"model": "assistant", "messages": HELLO}))
+        await asyncio.sleep(0.3)
+        assert len(slow.provider.requests) == 1
+        slow.gateway.services.limits.draining = True
+        next(task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") == "Front.__call__").cancel()
+        reply = await call
+        assert (reply.status, reply.json["error"]["code"]) == (503, "shutting_down")
+        facts = (await slow.entries())[-1]["facts"]
+        assert (facts["state"], facts["reason"], facts["http_status"]) == ("cancelled", "gateway.shutdown", 503)

@@ -172,7 +172,9 @@ class Walk:
 
     def _string(self, text: str, link: Link, shape: Shape, cue: str | None) -> None:
         role = shape if isinstance(shape, Role) else shape.get("", Role.TEXT if shape is PART else Role.FREE)
-        if role in _FREE:
+        if (role in _FREE or role in _PROSE) and not self._answer and _hides_in_json(text):
+            self._json(text, link)
+        elif role in _FREE:
             self._text(text, link, self._scan(text, key=cue))
         elif role in _PROSE:
             self._text(text, link, self._scan(text))
@@ -221,7 +223,7 @@ class Walk:
             self._clean.texts.add(encoded, "json")
 
     def _number(self, number: float, link: Link, cue: str | None) -> None:
-        text = str(number)
+        text = str(int(number)) if float(number).is_integer() else str(number)
         findings = self._scan(text, key=cue)
         if findings:
             self.leaves.append(Leaf(link, Role.NUMBER, text, [Piece(Kind.FOUND, text, findings[0].category), END]))
@@ -230,6 +232,11 @@ class Walk:
         findings = self._word(key)
         if findings or (self._answer and may_restore(key)):
             self.leaves.append(Leaf(link, Role.TEXT, key, pieces_of(key, findings), is_key=True))
+
+
+def _hides_in_json(text: str) -> bool:
+    """Whether a text is a JSON text whose escapes could spell a value that no scan of it as it stands finds."""
+    return "\\u" in text and text.lstrip()[:1] in {"{", "["}
 
 
 def _is_root_parameter(link: Link) -> bool:

@@ -19,8 +19,13 @@ class Redactor:
 
     def __init__(self, scanner: StreamingScanner, memo: TextScanner, key: bytes, *, history_room: int = 100_000) -> None:
         clean = Clean(CleanTexts(_CLEAN_ENTRIES), CleanWords(_CLEAN_ENTRIES))
+        self._scanner, self._key = scanner, key
         self._tenant = Tenant(scanner=scanner, memo=memo, key=key, clean=clean, history=History(history_room))
 
     def inspect(self, body: Json) -> Inspection:
         """Scan every leaf of a chat completions request. ``body`` is not changed, and must not be changed while its inspection is used."""
         return Inspection(self._tenant, body)
+
+    def apart(self) -> Redactor:
+        """The same redactor without what this one remembers, for one large request in a thread of its own: memories belong to one thread."""
+        return Redactor(self._scanner, self._scanner, self._key, history_room=0)
