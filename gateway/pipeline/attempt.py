@@ -46,6 +46,7 @@ class OpenAttempt:
         try:
             reply = await self.model.client.complete(self._request.raw, self._intent.trace.traceparent(self._span_id))
             self.first_token_ns = reply.first_byte_ns
+            self._intent.answer_size = len(reply.raw)
             await self.end(reply.body, reply.body.get("usage"))
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)

@@ -75,6 +75,8 @@ class Intent:
     """What was found in the request as plain JSON, once anybody asked."""
     decisions: list[Decision] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    answer_size: int = 0
+    """Of a whole answer as it came, in bytes."""
     answer_findings: tuple[FindingCount, ...] = ()
     opened: asyncio.Future[None] | None = None
     """Done when the record's first entry is durable."""

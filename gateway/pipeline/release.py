@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from gateway.capabilities.redaction.answer import AnswerInspection
@@ -9,6 +10,7 @@ from gateway.capabilities.redaction.transcript import choices
 from gateway.domain import Json, Obligations, State
 from gateway.infrastructure.telemetry.semconv import RESPONSE_ID
 from gateway.pipeline.close import close, denied, refuse
+from gateway.pipeline.inspect import LARGE
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
@@ -19,7 +21,8 @@ _NOT_TEXT = frozenset({"role", "type", "id", "data", "tool_calls", "function_cal
 
 async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Json) -> tuple[Screened | Denied, AnswerInspection]:
     """Inspect a complete answer and ask the answer policy about it."""
-    inspection = allowed.inspection.inspect_answer(answer)
+    inspect_answer = allowed.inspection.inspect_answer
+    inspection = inspect_answer(answer) if intent.answer_size < LARGE else await asyncio.to_thread(inspect_answer, answer)
     return await screen(services, intent, allowed.plan, inspection.findings, [said(choice) for choice in answer["choices"]]), inspection
 
 

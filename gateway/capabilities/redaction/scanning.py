@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gateway.domain import Finding
 
 _LONGEST_WORD = 64
+
+_SLICE = 32_768
+"""Characters of a large request's text that are searched at once."""
 
 
 class Scan(Protocol):
@@ -95,6 +99,38 @@ class WholeSegments:
         if position < len(text):
             segments.append(WholeSegment(text[position:], None))
         return segments
+
+
+class SlicedScanner:
+    """Scans a long text slice by slice, with the same result: a search of the whole would hold the interpreter for seconds."""
+
+    def __init__(self, scanner: StreamingScanner) -> None:
+        self._scanner = scanner
+
+    def scan(self, text: str, key: str | None = None) -> tuple[Finding, ...]:
+        """The findings of ``text``."""
+        if len(text) <= _SLICE:
+            return self._scanner.scan(text, key=key)
+        stream = self._scanner.stream(key)
+        slices = (stream.push(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))
+        found: list[Finding] = []
+        at = 0
+        for segment in chain(chain.from_iterable(slices), _last(stream)):
+            end = at + len(segment.text)
+            if segment.category is not None:
+                begin = found.pop().start if segment.continued and found else at
+                found.append(Finding(segment.category, begin, end))
+            at = end
+        return tuple(found)
+
+    def stream(self, key: str | None = None) -> SegmentStream:
+        """A scanner for one streamed text, which comes in slices anyway."""
+        return self._scanner.stream(key)
+
+
+def _last(stream: SegmentStream) -> Iterator[Segment]:
+    """The segments that a stream held, once everything else was taken from it."""
+    yield from stream.finish()
 
 
 class CleanTexts:

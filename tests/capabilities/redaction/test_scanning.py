@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from gateway.capabilities.redaction.scanning import CleanTexts, CleanWords, WholeSegments
+import pytest
+
+from gateway.capabilities.findings.options import ScanOptions
+from gateway.capabilities.findings.scanner import Scanner
+from gateway.capabilities.redaction.scanning import CleanTexts, CleanWords, SlicedScanner, WholeSegments
 from gateway.domain import Finding
 
 
@@ -25,3 +29,19 @@ def test_clean_words_are_short_and_bounded() -> None:
     for word in ("a", "b", "c", "x" * 65):
         words.add(word)
     assert [word in words for word in ("a", "b", "c", "x" * 65)] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 20_000, "DE89 3704 0044 0532 0130 00, " * 3_000, "a@b.co " * 12_000, "password=" * 8_000, "x" * 70_000 + " jane.doe@example.com"]
+)
+def test_a_long_text_gives_the_same_findings_slice_by_slice(text: str) -> None:
+    scanner = Scanner(ScanOptions(words={"PROJECT": ("bluebird",)}))
+    assert SlicedScanner(scanner).scan(text) == scanner.scan(text)
+    assert SlicedScanner(scanner).scan(text, "iban") == scanner.scan(text, "iban")
+
+
+def test_a_long_secret_over_several_slices_is_one_finding() -> None:
+    scanner = Scanner(ScanOptions())
+    text = "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 3_000 + "-----END PRIVATE KEY-----\n and more"
+    assert SlicedScanner(scanner).scan(text) == scanner.scan(text)
+    assert len(scanner.scan(text)) == 1
