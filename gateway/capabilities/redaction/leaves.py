@@ -24,7 +24,7 @@ _MESSAGES: Link = (None, "messages")
 _RESENT = ("tools", "functions", "response_format")
 _BARE = frozenset({bool, type(None)})
 _FREE = frozenset({Role.FREE, Role.NUMBER})
-_PROSE = frozenset({Role.TEXT, Role.CONTENT})
+_WORDS = _FREE | {Role.TEXT, Role.CONTENT}
 _LONG_NUMBER = 1_000_000
 FINDINGS = frozenset({Kind.FOUND, Kind.NUMBER})
 """Kinds of pieces that are findings."""
@@ -172,12 +172,8 @@ class Walk:
 
     def _string(self, text: str, link: Link, shape: Shape, cue: str | None) -> None:
         role = shape if isinstance(shape, Role) else shape.get("", Role.TEXT if shape is PART else Role.FREE)
-        if (role in _FREE or role in _PROSE) and not self._answer and _hides_in_json(text):
-            self._json(text, link)
-        elif role in _FREE:
-            self._text(text, link, self._scan(text, key=cue))
-        elif role in _PROSE:
-            self._text(text, link, self._scan(text))
+        if role in _WORDS:
+            self._words(text, link, cue if role in _FREE else None)
         elif role is Role.CONSTANT:
             self._text(text, link, () if text in CONSTANTS else self._word(text))
         elif role is Role.JSON:
@@ -188,6 +184,12 @@ class Walk:
                 self.leaves.append(Leaf(link, Role.IDENTIFIER, text, [], findings))
         elif role in MEDIA_KINDS:
             self._media(text, link, role)
+
+    def _words(self, text: str, link: Link, cue: str | None) -> None:
+        if not self._answer and _hides_in_json(text):
+            self._json(text, link)
+        else:
+            self._text(text, link, self._scan(text) if cue is None else self._scan(text, key=cue))
 
     def _keeps(self, text: str, findings: tuple[Finding, ...]) -> bool:
         return bool(findings) or self._keep or (self._answer and may_restore(text))
