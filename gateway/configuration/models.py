@@ -205,9 +205,7 @@ class PolicyShape(Shape):
 class RedactionShape(Shape):
     """How findings are made, for all tenants."""
 
-    memo_entries: int = Field(
-        50_000, ge=0, le=10_000_000, description="Texts and messages whose findings are remembered, by a keyed digest; 0 for none."
-    )
+    memo_entries: int = Field(50_000, ge=0, le=10_000_000, description="Texts and messages whose findings are remembered, by a keyed digest; 0 for none.")
 
 
 class RecordsShape(Shape):
