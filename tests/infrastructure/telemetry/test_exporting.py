@@ -145,7 +145,7 @@ def test_a_collector_that_never_answers_is_given_up_and_what_piles_up_is_bounded
             time.sleep(0.5)
             running.mode = "ok"
             running.released.set()
-            running.wait_for(50)
+            wait_until(read, EXPORTED, 50)  # what the collector has, the queue lets go of a moment later
             send(tracer, 5)
             assert len(running.wait_for(60)) == 60
 
