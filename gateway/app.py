@@ -138,7 +138,7 @@ def models(targets: Mapping[str, Target]) -> dict[str, Model]:
 def redactor(tenant: Tenant, memo_entries: int) -> Redactor:
     """The tenant's redactor."""
     scanner = Scanner(scan_options(tenant))
-    return Redactor(scanner, FindingsMemo(scanner, memo_entries), tenant.placeholder_key.reveal(), history_room=2 * memo_entries)
+    return Redactor(scanner, FindingsMemo(scanner, memo_entries), tenant.placeholder_key.reveal(), history_room=4 * memo_entries)
 
 
 def scan_options(tenant: Tenant) -> ScanOptions:
