@@ -134,6 +134,8 @@ def _facts(intent: Intent, ending: Ending) -> Json:
     }
     if len(intent.decisions) > 1:
         facts["decision"] = decision_facts(intent.decisions[-1])
+    if len(intent.decisions) > 2:  # an answer of several choices: one decision each, the last of them above
+        facts["decisions"] = [decision_facts(decision) for decision in intent.decisions[1:]]
     return facts
 
 
@@ -143,6 +145,8 @@ def _content(intent: Intent, ending: Ending) -> Json:
     content: Json = {} if ending.answer is None else {"answer": ending.answer}
     if len(intent.decisions) > 1:
         content["decision_input"] = decision_input(intent, intent.decisions[-1])
+    if len(intent.decisions) > 2:
+        content["decision_inputs"] = [decision_input(intent, decision) for decision in intent.decisions[1:]]
     return content
 
 

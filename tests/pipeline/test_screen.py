@@ -180,3 +180,12 @@ async def one_answer(messages: list[dict[str, Any]], model: object = "simulated-
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+async def test_the_decision_on_every_choice_stands_on_the_record(local: LocalGateway) -> None:
+    await local.ask("hello", n=3)
+    closed = next(entry["facts"] for entry in await local.entries() if entry["kind"] == "closed")
+    assert [decision["hook"] for decision in closed["decisions"]] == ["answer", "answer", "answer"]
+    assert closed["decisions"][-1] == closed["decision"]
+    await local.ask("hello")
+    assert "decisions" not in (await local.entries())[-1]["facts"]
