@@ -58,6 +58,22 @@ class StreamMode(StrEnum):
     BUFFERED = "buffered"
 
 
+class Purpose(StrEnum):
+    """Why a target was called. Every call of an intent counts against its one attempt budget, whatever its purpose."""
+
+    FIRST = "first"
+    RETRY = "retry"
+    """The same target again, after a failure that may pass."""
+    FALLBACK = "fallback"
+    """Another target, because those before it failed or gave no usable answer."""
+    REPAIR = "repair"
+    """The answer broke its schema, and the model is told where."""
+    SAMPLE = "sample"
+    """The same question once more, to see whether the answers agree."""
+    HEDGE = "hedge"
+    """Another target beside one that is slow."""
+
+
 SECRET = "SECRET"  # noqa: S105 - the name of a category
 """The category of credentials. It is never granted to any destination and never reversible."""
 
@@ -118,8 +134,12 @@ class Obligations:
     """Categories granted to each destination; ``"*"`` grants all but ``SECRET``. What is not granted is redacted."""
     allow_unscanned: bool = False
     routes: tuple[str, ...] | None = None
-    """The routes that may serve this intent; ``None`` leaves the choice as it is."""
+    """What may serve this intent: ``ROUTE`` for all of a route's targets, ``ROUTE/TARGET`` for one of them; ``None`` leaves the choice as it is."""
     max_tokens: int | None = None
+    require_schema: str | None = None
+    """The name of a schema of the config that the answer has to meet, besides what the caller asked for."""
+    allow_invalid: bool = False
+    """Of an answer: whether one that breaks its schema may leave, marked as such."""
     retention_days: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -170,6 +190,7 @@ class Attempt:
 
     target: str
     model: str
+    purpose: Purpose = Purpose.FIRST
     started_ns: int
     ended_ns: int
     first_token_ns: int | None = None

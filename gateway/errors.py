@@ -11,6 +11,7 @@
     ├── MethodNotAllowed          405
     ├── PolicyDenied              403  Rego (or its failing) refused the intent or the answer
     ├── Overloaded                429  the gateway or a target is at its limit
+    ├── NoTarget                  503  no target of the route can be called now, or for this request
     ├── RecordUnavailable         503  nothing can be recorded, so nothing is answered
     ├── ShuttingDown              503
     ├── InternalError             500  a defect of the gateway itself
@@ -19,7 +20,8 @@
         ├── UpstreamRateLimited   429  with its Retry-After
         ├── UpstreamUnavailable   502  refused, reset, unresolvable or answering 5xx
         ├── UpstreamTimeout       504  connect, first token or total
-        └── UpstreamMalformed     502  not what an OpenAI-compatible server sends, or a stream cut short
+        ├── UpstreamMalformed     502  not what an OpenAI-compatible server sends, or a stream cut short
+        └── AnswerInvalid         502  what the target answered breaks its schema, and so did every repair
 
 ``surfaces/error_responses.py`` is the one place that renders them. A message never quotes a value of the request, of the answer or of an upstream.
 """
@@ -131,6 +133,12 @@ class Overloaded(GatewayError):
     status, type, code, event = 429, "rate_limit_error", "overloaded", "intent.overloaded"
 
 
+class NoTarget(GatewayError):
+    """No target of the route can be called: its conditions, its limits or its breakers are against it."""
+
+    status, type, code, event = 503, "server_error", "no_target", "intent.no_target"
+
+
 class RecordUnavailable(GatewayError):
     """The record cannot be written: no record, no answer."""
 
@@ -195,3 +203,10 @@ class UpstreamMalformed(UpstreamError):
     """The target answered something that is not an OpenAI-compatible answer, or cut its stream."""
 
     code = "upstream.malformed"
+
+
+class AnswerInvalid(UpstreamError):
+    """The answer breaks its schema after all repairs and fallbacks. Asking again would only repeat them."""
+
+    code = "answer.schema_invalid"
+    retryable = False
