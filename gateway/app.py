@@ -34,11 +34,10 @@ from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
 from gateway.settings import Settings, Target, Tenant
-from gateway.surfaces.application import build_application
+from gateway.surfaces.application import build_application, intent_endpoints
 from gateway.surfaces.front import Front
 from gateway.surfaces.http_protocol import bounded
 from gateway.surfaces.http_request import RequestLimits
-from gateway.surfaces.openai_chat import PATH, ChatCompletions
 
 VERSION = version("execution-gateway")
 log = get_logger()
@@ -93,7 +92,7 @@ def build(settings: Settings) -> Gateway:
     )
 
     application = build_application(services, VERSION)
-    return Gateway(services=services, database=database, front=Front({PATH: ChatCompletions(services, limits)}, application, limits, metrics))
+    return Gateway(services=services, database=database, front=Front(intent_endpoints(services, limits), application, limits, metrics))
 
 
 def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,10 +12,18 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.pipeline.services import Services
+from gateway.surfaces import openai_chat
 from gateway.surfaces.error_responses import error_body, error_headers
+from gateway.surfaces.front import Asgi
+from gateway.surfaces.http_request import RequestLimits
 from gateway.surfaces.openai_models import models_router
 from gateway.surfaces.openapi import describe
 from gateway.surfaces.operations import operations_router, require_operator
+
+
+def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, Asgi]:
+    """The hot endpoints by path, which the front serves without the application."""
+    return {openai_chat.PATH: openai_chat.ChatCompletions(services, limits)}
 
 
 def build_application(services: Services, version: str) -> FastAPI:
