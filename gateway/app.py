@@ -23,7 +23,8 @@ from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
 from gateway.infrastructure.database import Database
-from gateway.infrastructure.model_openai import ModelClient, TargetOptions
+from gateway.infrastructure.model_client import TargetOptions
+from gateway.infrastructure.model_openai import OpenAIClient
 from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
@@ -130,7 +131,7 @@ def models(targets: Mapping[str, Target]) -> dict[str, Model]:
             total_s=target.limits.total_s,
             concurrent=target.limits.concurrent,
         )
-        made[name] = Model(client=ModelClient(options, version=VERSION), costs=CostMeter(price, counter), span=ChatSpan(name, target.model, target.base_url))
+        made[name] = Model(client=OpenAIClient(options, version=VERSION), costs=CostMeter(price, counter), span=ChatSpan(name, target.model, target.base_url))
     return made
 
 

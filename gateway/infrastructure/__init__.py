@@ -1,5 +1,6 @@
 """What the gateway stands on: all I/O, and one border file for each third-party library that matters.
 
+- ``model_client``: what every client of a target offers.
 - ``model_openai``: calls of OpenAI-compatible servers (the one importer of aiohttp's client); ``model_stream``, ``sse`` and ``upstream_answers`` beside it.
 - ``price_table``, ``token_counter``: prices and the tokenizer from litellm's package data, without importing litellm (the one importer of tiktoken).
 - ``policy_engine_embedded``: Rego within the process.

@@ -1,4 +1,4 @@
-"""Calls of OpenAI-compatible servers (``/chat/completions``): the one importer of aiohttp's client.
+"""Calls of OpenAI-compatible servers (``/chat/completions``, ``/embeddings``): the one importer of aiohttp's client.
 
 A call is made once: no retries, no redirects, no proxy from the environment. Upstream sees our few headers, never the caller's. Whatever goes wrong leaves as
 a class of ``gateway.errors``; the exceptions of aiohttp can quote the upstream, so they are neither raised nor chained.
@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from gateway.domain import Json
-from gateway.errors import Overloaded, ShuttingDown, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import ShuttingDown, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.infrastructure.model_client import ModelRequest, Reply, Slots, TargetOptions
 from gateway.infrastructure.model_stream import ModelStream, StreamStart
-from gateway.infrastructure.upstream_answers import answer_of, malformed, refusal
+from gateway.infrastructure.upstream_answers import answer_of, embeddings_of, malformed, refusal
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
 """Everything that aiohttp raises for a call: its own tree, that of its HTTP parser, sockets' (``TimeoutError`` is an ``OSError``), and ``RuntimeError`` where a
 session or connection was closed on our side."""
+
+OPENAI: Final = "https://api.openai.com/v1"
 
 _KEEPALIVE_S: Final = 4.0
 """How long an idle connection is kept: below the 5 s after which uvicorn and node close theirs, so that a call rarely meets one that is just being closed."""
@@ -38,44 +41,13 @@ _LARGE_BODY: Final = 1 << 20
 """From here on aiohttp wants a body as a file, and writes it in parts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetOptions:
-    """One target as compiled from the config. Limits of time are seconds."""
-
-    name: str
-    base_url: str
-    """With its version path, without ``/chat/completions``: ``https://api.openai.com/v1``."""
-    model: str
-    """The upstream's own name of the model, for those who build the body."""
-    api_key: str | None = field(default=None, repr=False)
-    connect_s: float = 5.0
-    """To a usable connection: name look-up, TCP and TLS."""
-    first_token_s: float = 60.0
-    """From the request to the first chunk that carries a choice. Streams only: a whole answer comes at once."""
-    total_s: float = 600.0
-    """From the request to the end of the answer."""
-    concurrent: int = 256
-    """Calls at a time, streams included."""
-    max_answer_bytes: int = 16 << 20
-
-
-class Reply(NamedTuple):
-    """A whole answer."""
-
-    body: Json
-    raw: bytes
-    """The bytes that ``body`` was parsed from."""
-    status: int
-    first_byte_ns: int
-    request_bytes: int
-
-
-class ModelClient:
-    """The connections to one target. ``start`` and ``close`` belong to the running event loop."""
+class OpenAIClient:
+    """The connections to one target: a ``ModelClient``."""
 
     def __init__(self, options: TargetOptions, *, version: str = "0") -> None:
         self._options = options
-        self._url = URL(options.base_url.rstrip("/") + "/chat/completions")
+        base = (options.base_url or OPENAI).rstrip("/")
+        self._chat_url, self._embeddings_url = URL(base + "/chat/completions"), URL(base + "/embeddings")
         headers = {"content-type": "application/json", "user-agent": f"execution-gateway/{version}", "accept-encoding": "identity"}
         if options.api_key:
             headers["authorization"] = f"Bearer {options.api_key}"
@@ -83,7 +55,7 @@ class ModelClient:
         self._stream_headers = headers | {"accept": "text/event-stream"}
         self._draining: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
-        self._in_use = 0
+        self._slots = Slots(options)
 
     @property
     def options(self) -> TargetOptions:
@@ -93,7 +65,7 @@ class ModelClient:
     @property
     def in_use(self) -> int:
         """Calls and streams that hold a slot now."""
-        return self._in_use
+        return self._slots.in_use
 
     async def start(self) -> None:
         """Make the connection pool; connects to nobody yet."""
@@ -112,28 +84,40 @@ class ModelClient:
         if session is not None:
             await session.close()
 
-    async def complete(self, body: bytes, traceparent: str | None = None) -> Reply:
-        """Send ``body`` (JSON, ``stream`` not set) and read the whole answer.
+    async def complete(self, request: ModelRequest, traceparent: str | None = None) -> Reply:
+        """Send the request (``stream`` not set) and read the whole answer.
 
         Raises:
             Overloaded: the target's limit of concurrent calls is reached.
             UpstreamError: the target failed; the subclass and its ``reason_code`` say how.
         """
-        self._take_slot()
+        return await self._ask(self._chat_url, request.raw, traceparent, answer_of)
+
+    async def embed(self, request: ModelRequest, traceparent: str | None = None) -> Reply:
+        """Send the request for embeddings and read them.
+
+        Raises:
+            Overloaded: the target's limit of concurrent calls is reached.
+            UpstreamError: the target failed; the subclass and its ``reason_code`` say how.
+        """
+        return await self._ask(self._embeddings_url, request.raw, traceparent, embeddings_of)
+
+    async def _ask(self, url: URL, body: bytes, traceparent: str | None, checked: Callable[[bytes, str], Json]) -> Reply:
+        self._slots.take()
         try:
-            response = await self._post(body, self._whole_headers, traceparent)
+            response = await self._post(url, body, self._whole_headers, traceparent)
             first_byte_ns = time.time_ns()
             try:
                 await self._expect(response, "application/json")
                 raw = await self._read(response, self._options.max_answer_bytes)
             finally:
                 response.close()
-            return Reply(answer_of(raw, self._options.name), raw, response.status, first_byte_ns, len(body))
+            return Reply(checked(raw, self._options.name), raw, response.status, first_byte_ns, len(body))
         finally:
-            self._release_slot()
+            self._slots.release()
 
-    async def open_stream(self, body: bytes, traceparent: str | None = None) -> ModelStream:
-        """Send ``body`` (JSON with ``"stream": true``) and wait for the head of a stream of events.
+    async def open_stream(self, request: ModelRequest, traceparent: str | None = None) -> ModelStream:
+        """Send the request (with ``"stream": true``) and wait for the head of a stream of events.
 
         The stream holds its slot until it has ended or ``aclose`` was called: use it with ``async with``.
 
@@ -141,21 +125,21 @@ class ModelClient:
             Overloaded: the target's limit of concurrent calls is reached.
             UpstreamError: the target failed; the subclass and its ``reason_code`` say how.
         """
-        self._take_slot()
+        self._slots.take()
         response = stream = None
         first_token_by = asyncio.get_running_loop().time() + self._options.first_token_s
         try:
             async with asyncio.timeout_at(first_token_by):
-                response = await self._post(body, self._stream_headers, traceparent)
+                response = await self._post(self._chat_url, request.raw, self._stream_headers, traceparent)
                 await self._expect(response, "text/event-stream")
             start = StreamStart(
                 target=self._options.name,
                 status=response.status,
-                request_bytes=len(body),
+                request_bytes=len(request.raw),
                 max_bytes=self._options.max_answer_bytes,
                 first_token_by=first_token_by,
             )
-            stream = ModelStream(_Connection(response, self), start, self._release_slot)
+            stream = ModelStream(_Connection(response, self), start, self._slots.release)
         except TimeoutError:
             raise self._timeout("first token") from None
         finally:
@@ -166,24 +150,16 @@ class ModelClient:
     def _abandon(self, response: aiohttp.ClientResponse | None) -> None:
         if response is not None:
             response.close()
-        self._release_slot()
+        self._slots.release()
 
-    def _take_slot(self) -> None:
-        if self._in_use >= self._options.concurrent:
-            raise Overloaded(f"The target {self._options.name} is at its limit of concurrent calls. Try again in a moment.", headers={"Retry-After": "1"})
-        self._in_use += 1
-
-    def _release_slot(self) -> None:
-        self._in_use -= 1
-
-    async def _post(self, body: bytes, headers: dict[str, str], traceparent: str | None) -> aiohttp.ClientResponse:
+    async def _post(self, url: URL, body: bytes, headers: dict[str, str], traceparent: str | None) -> aiohttp.ClientResponse:
         if self._session is None:
             raise ShuttingDown("The gateway is shutting down.")
         if traceparent is not None:
             headers = {**headers, "traceparent": traceparent}
         data = body if len(body) < _LARGE_BODY else io.BytesIO(body)
         try:
-            return await self._session.post(self._url, data=data, headers=headers, allow_redirects=False)
+            return await self._session.post(url, data=data, headers=headers, allow_redirects=False)
         except TRANSPORT_ERRORS as error:
             raise self.mapped(error, answering=False) from None
 
@@ -237,7 +213,7 @@ class _Connection:
 
     __slots__ = ("_client", "_response")
 
-    def __init__(self, response: aiohttp.ClientResponse, client: ModelClient) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, client: OpenAIClient) -> None:
         self._response = response
         self._client = client
 

@@ -20,6 +20,7 @@ _IDENTIFIER = re.compile(r"[a-z]{2,24}(?:_[a-z]{1,24}){0,5}", re.ASCII)
 _PARAMETER = re.compile(r"[a-z]{1,24}(?:_[a-z]{1,24}){0,5}(?:\[[0-9]{1,4}\])?", re.ASCII)
 _DEEPEST_WRITTEN = 200
 """Below the 254 levels that orjson writes; it reads 1,024."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
@@ -29,6 +30,39 @@ def answer_of(raw: bytes, target: str) -> Json:
     Raises:
         UpstreamMalformed: it is anything else.
     """
+    body = _object_of(raw, target)
+    problem = _problem_of(body.get("choices")) or ("its answer nests too deeply" if too_deep(raw, body) else None)
+    if problem is not None:
+        raise malformed(target, problem)
+    return body
+
+
+def embeddings_of(raw: bytes, target: str) -> Json:
+    """The embeddings in ``raw``: a JSON object whose ``data`` are one or more objects with an ``embedding``, which is a list of numbers or the base64 of one.
+
+    Raises:
+        UpstreamMalformed: it is anything else.
+    """
+    body = _object_of(raw, target)
+    data = body.get("data")
+    if type(data) is not list or not data:
+        raise malformed(target, "its answer has no data")
+    if not all(type(entry) is dict and _is_embedding(entry.get("embedding")) and type(entry.get("index", 0)) is int for entry in data):
+        raise malformed(target, "an embedding of its answer is neither a list of numbers nor base64")
+    if type(body.get("usage") or {}) is not dict:
+        raise malformed(target, "the usage of its answer is not an object")
+    if too_deep(raw, body):
+        raise malformed(target, "its answer nests too deeply")
+    return body
+
+
+def _is_embedding(value: Any) -> bool:
+    if type(value) is str:
+        return len(value) % 4 == 0 and bool(_BASE64.fullmatch(value))
+    return type(value) is list and bool(value) and all(type(number) in {float, int} for number in value)
+
+
+def _object_of(raw: bytes, target: str) -> Json:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -37,9 +71,6 @@ def answer_of(raw: bytes, target: str) -> Json:
         raise malformed(target, "its answer is not a JSON object")
     if body.get("error") is not None:
         raise malformed(target, f"it answered 200 with an error{_quoted(body)}")
-    problem = _problem_of(body.get("choices")) or ("its answer nests too deeply" if too_deep(raw, body) else None)
-    if problem is not None:
-        raise malformed(target, problem)
     return body
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 import orjson
 
 from gateway.domain import Destination, Json
+from gateway.infrastructure.model_client import ModelRequest
 from gateway.pipeline.intent import Allowed, Intent
 
 _TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 
 
-class Request(NamedTuple):
-    """What is sent to a target: the body, and the bytes that it was serialised to."""
-
-    body: Json
-    raw: bytes
+Request: TypeAlias = ModelRequest
 
 
 def assemble(intent: Intent, allowed: Allowed) -> Request:

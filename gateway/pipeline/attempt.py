@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gateway.domain import Attempt, Destination, Json, Usage
 from gateway.errors import GatewayError, InternalError
-from gateway.infrastructure.model_stream import ModelStream
+from gateway.infrastructure.model_client import AnswerStream
 from gateway.pipeline.assemble import Request
 from gateway.pipeline.intent import Intent, Plan
 from gateway.pipeline.services import Model, Services
@@ -44,7 +44,7 @@ class OpenAttempt:
             UpstreamError: The target failed; the attempt has ended with that error.
         """
         try:
-            reply = await self.model.client.complete(self._request.raw, self._intent.trace.traceparent(self._span_id))
+            reply = await self.model.client.complete(self._request, self._intent.trace.traceparent(self._span_id))
             self.first_token_ns = reply.first_byte_ns
             self._intent.answer_size = len(reply.raw)
             await self.end(reply.body, reply.body.get("usage"))
@@ -55,14 +55,14 @@ class OpenAttempt:
             self.fail(_CRASHED)
         return reply.body
 
-    async def open_stream(self) -> ModelStream:
+    async def open_stream(self) -> AnswerStream:
         """The target's stream, its head checked. Whoever reads it ends the attempt.
 
         Raises:
             UpstreamError: The target failed; the attempt has ended with that error.
         """
         try:
-            return await self.model.client.open_stream(self._request.raw, self._intent.trace.traceparent(self._span_id))
+            return await self.model.client.open_stream(self._request, self._intent.trace.traceparent(self._span_id))
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)
             raise

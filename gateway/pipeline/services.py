@@ -11,7 +11,7 @@ from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
 from gateway.domain import Subject, Verdict
-from gateway.infrastructure.model_openai import ModelClient
+from gateway.infrastructure.model_client import ModelClient
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Tracer

@@ -16,7 +16,7 @@ from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.streaming import KEEP_ALIVE, FinishHolder, checked_chunk, error_event, event, gather
 from gateway.domain import Destination, Json, State, StreamMode
 from gateway.errors import GatewayError, UpstreamMalformed
-from gateway.infrastructure.model_stream import ModelStream
+from gateway.infrastructure.model_client import AnswerStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
@@ -46,7 +46,7 @@ async def open_stream(services: Services, intent: Intent, allowed: Allowed, atte
 class StreamRelay:
     """Brings one stream from the target to the caller."""
 
-    def __init__(self, services: Services, intent: Intent, allowed: Allowed, attempt: OpenAttempt, upstream: ModelStream) -> None:
+    def __init__(self, services: Services, intent: Intent, allowed: Allowed, attempt: OpenAttempt, upstream: AnswerStream) -> None:
         self._services = services
         self._intent = intent
         self._allowed = allowed

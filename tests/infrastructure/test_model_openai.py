@@ -25,23 +25,24 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.infrastructure.model_openai import TRANSPORT_ERRORS, ModelClient, TargetOptions
+from gateway.infrastructure.model_client import ModelRequest, TargetOptions
+from gateway.infrastructure.model_openai import TRANSPORT_ERRORS, OpenAIClient
 from gateway.simulated.server import SimulatedProvider
 
 SECRET_PROMPT = "bluebird sk-canary-0123456789"
 """Made up, and must not come back in an error."""
 
 
-def body(*, stream: bool = False, text: str = SECRET_PROMPT, **more: Any) -> bytes:
+def body(*, stream: bool = False, text: str = SECRET_PROMPT, **more: Any) -> ModelRequest:
     request: dict[str, Any] = {"model": "simulated-1", "messages": [{"role": "user", "content": text}], **more}
     if stream:
         request |= {"stream": True, "stream_options": {"include_usage": True}}
-    return orjson.dumps(request)
+    return ModelRequest(request, orjson.dumps(request))
 
 
 @asynccontextmanager
-async def client_of(base_url: str, **options: Any) -> AsyncIterator[ModelClient]:
-    client = ModelClient(TargetOptions(name="there", base_url=base_url, model="simulated-1", **options), version="1.2.3")
+async def client_of(base_url: str, **options: Any) -> AsyncIterator[OpenAIClient]:
+    client = OpenAIClient(TargetOptions(name="there", base_url=base_url, model="simulated-1", **options), version="1.2.3")
     await client.start()
     try:
         yield client
@@ -49,7 +50,7 @@ async def client_of(base_url: str, **options: Any) -> AsyncIterator[ModelClient]
         await client.close()
 
 
-async def call(client: ModelClient, *, stream: bool, text: str = SECRET_PROMPT) -> tuple[str, str | None]:
+async def call(client: OpenAIClient, *, stream: bool, text: str = SECRET_PROMPT) -> tuple[str, str | None]:
     """The text of the first choice and its finish reason, streamed or not."""
     if not stream:
         choice = (await client.complete(body(text=text))).body["choices"][0]
@@ -76,7 +77,7 @@ async def test_a_reply_tells_what_was_sent_and_received() -> None:
         sent = body()
         reply = await client.complete(sent)
         assert orjson.loads(reply.raw) == reply.body
-        assert (reply.status, reply.request_bytes) == (200, len(sent))
+        assert (reply.status, reply.request_bytes) == (200, len(sent.raw))
         assert reply.first_byte_ns > provider.requests[0].at_ns
 
 
@@ -87,7 +88,7 @@ async def test_the_upstream_sees_our_few_headers_alone() -> None:
         async with await client.open_stream(body(stream=True)) as stream:
             assert [chunks async for chunks in stream]
         whole, streamed = (dict(received.headers) for received in provider.requests)
-        assert whole.pop("content-length") == str(len(body()))
+        assert whole.pop("content-length") == str(len(body().raw))
         assert whole.pop("host") in provider.base_url
         assert whole == {
             "authorization": "Bearer sk-test",
@@ -99,7 +100,7 @@ async def test_the_upstream_sees_our_few_headers_alone() -> None:
         }
         assert streamed["accept"] == "text/event-stream"
         assert "traceparent" not in streamed
-        assert provider.requests[0].body == body()
+        assert provider.requests[0].body == body().raw
 
 
 async def test_the_api_key_does_not_show_in_the_options() -> None:
@@ -242,8 +243,8 @@ async def test_connections_are_used_again_after_whole_and_streamed_answers() -> 
 async def test_a_large_body_is_sent_whole() -> None:
     async with SimulatedProvider() as provider, client_of(provider.base_url) as client:
         sent = body(text="x" * 3_000_000)
-        assert (await client.complete(sent)).request_bytes == len(sent)
-        assert provider.requests[0].body == sent
+        assert (await client.complete(sent)).request_bytes == len(sent.raw)
+        assert provider.requests[0].body == sent.raw
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9/v1", "http://nowhere.invalid/v1"])
@@ -312,7 +313,7 @@ def test_no_exception_of_the_http_library_leaks(kind: type[Exception]) -> None:
         assert not issubclass(kind, TRANSPORT_ERRORS)
         return
     assert issubclass(kind, TRANSPORT_ERRORS)
-    client = ModelClient(TargetOptions(name="there", base_url="http://192.0.2.1/v1", model="m"))
+    client = OpenAIClient(TargetOptions(name="there", base_url="http://192.0.2.1/v1", model="m"))
     raised = kind.__new__(kind)
     make: Callable[..., GatewayError] = client.mapped
     for answering in (False, True):
