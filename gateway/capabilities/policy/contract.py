@@ -44,11 +44,25 @@ VOLATILE: tuple[tuple[str, ...], ...] = (
 """Content, time, money and what differs with every intent: a verdict that depends on one of these is never remembered. Tool definitions are none of it:
 an agent sends the same ones with every turn."""
 
+JUDGEMENTS: tuple[tuple[str, ...], ...] = (("answer", "confidence"), ("answer", "signals"))
+"""Numbers that hardly come twice. A verdict that can depend on them is remembered only where the answer was not assessed: then they are the same for all
+answers, and the many of a route that asks for no assessment keep their memory."""
+
 PARAMETERS = ("request", "params")
 """One parameter by its name (``max_tokens``) is no content; all of them may hold some."""
 
 CONTENT_OF_ANSWER: tuple[tuple[str, ...], ...] = (("answer", "text"), ("answer", "tool_calls"))
 """Whoever refers to these needs the whole answer before it can decide."""
+
+
+SPARSE: Final = "sparse"
+"""The sample without any of the sections. No intent looks like it: it shows that rules bear what is missing, not that they decide well then."""
+
+_SIGNALS: Final[Mapping[str, Any]] = {
+    "logprobs": 0.83, "agreement": 0.5, "schema_valid": False, "repairs": 1, "self_reported": 0.9, "truncated": False, "refusal": False, "fallback": True,
+    "tool_errors": 2,
+}  # fmt: skip
+_ASSESSED: Final[Mapping[str, Any]] = {"schema_valid": False, "repairs": 1, "fallback": True, "confidence": 0.31, "signals": _SIGNALS}
 
 
 def covers(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -58,7 +72,12 @@ def covers(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def samples(hook: Hook) -> Mapping[str, Mapping[str, Any]]:
     """Inputs by name on which a policy is tried before it goes live: what is usual, next to nothing, and as much as the gateway would ever ask about."""
-    return {"usual": _sample(hook, 3, "hello"), "sparse": {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 500, "aA1!-_ é" * 40)}
+    usual = _sample(hook, 3, "hello")
+    tried = {"usual": usual, SPARSE: {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 500, "aA1!-_ é" * 40)}
+    if hook is Hook.ANSWER:
+        tried["assessed"] = usual | {"answer": usual["answer"] | _ASSESSED}
+        tried["last resort"] = usual | {"answer": usual["answer"] | {"source": "gateway", "author": None, "fallback": True}}
+    return tried
 
 
 def _sample(hook: Hook, many: int, text: str) -> dict[str, Any]:

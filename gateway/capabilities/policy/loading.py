@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from gateway.capabilities.policy.bundle import Bundle, load_bundle
-from gateway.capabilities.policy.contract import VERDICT_RULES, samples
+from gateway.capabilities.policy.contract import SPARSE, VERDICT_RULES, samples
 from gateway.capabilities.policy.lint import lint
 from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
 from gateway.capabilities.policy.problems import PolicyError, Problem
 from gateway.capabilities.policy.source_lint import lint_source
 from gateway.capabilities.policy.syntax import Program
 from gateway.capabilities.policy.trial import Case, Trial
+from gateway.capabilities.policy.verdict import VerdictError, parse
 from gateway.domain import Hook
 
 DEFAULT_TRIAL_S = 10.0
@@ -61,6 +62,8 @@ def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float 
         if outcome["seconds"] > timeout_s
     )
     program = _linted(result.ast, bundle, problems) if result.ast is not None else None
+    if program is not None:
+        problems.extend(problem for hook in Hook for problem in _malformed(program, hook, result.cases))
     if problems or program is None:
         raise PolicyError(problems)
     return program
@@ -76,9 +79,34 @@ def _linted(tree: Sequence[Mapping[str, Any]], bundle: Bundle, problems: list[Pr
     return program
 
 
+def _malformed(program: Program, hook: Hook, cases: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    """Verdicts on samples that are none of the contract: every such intent would be refused with ``policy.malformed``. Each fault once, with its first sample.
+
+    A verdict on the sparse sample may be odd: no intent comes without its sections.
+    """
+    seen: set[str] = set()
+    for name in samples(hook):
+        case = _case_name(hook, name)
+        fault = "" if name == SPARSE else _fault(cases.get(case, {}))
+        if fault and fault not in seen:
+            seen.add(fault)
+            rule = program.rules[next(program.rules_at(("gateway", hook.value, "verdict")))][0]
+            yield Problem(rule.module.file, rule.line, rule.col, f"{case} is malformed: {fault}", f"correct {VERDICT_RULES[hook]}")
+
+
+def _fault(outcome: Mapping[str, Any]) -> str:
+    """What is malformed in the verdict that a sample came to; empty where nothing is. One that is undefined refuses by itself and may well be meant."""
+    if "value" in outcome:
+        try:
+            parse(outcome["value"])
+        except VerdictError as fault:
+            return fault.message if fault.rule == "policy.malformed" else ""
+    return ""
+
+
+def _case_name(hook: Hook, sample: str) -> str:
+    return f"the {hook.value} verdict for the {sample} sample input"
+
+
 def _sample_cases() -> list[Case]:
-    return [
-        Case(f"the {hook.value} verdict for the {name} sample input", VERDICT_RULES[hook], orjson.dumps(sample).decode())
-        for hook in Hook
-        for name, sample in samples(hook).items()
-    ]
+    return [Case(_case_name(hook, name), VERDICT_RULES[hook], orjson.dumps(sample).decode()) for hook in Hook for name, sample in samples(hook).items()]

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.capabilities.policy.bundle import Bundle
-from gateway.capabilities.policy.contract import CONTENT_OF_ANSWER, PARAMETERS, VERDICT_RULES, VOLATILE, covers
+from gateway.capabilities.policy.contract import CONTENT_OF_ANSWER, JUDGEMENTS, PARAMETERS, VERDICT_RULES, VOLATILE, covers
 from gateway.capabilities.policy.memo import VerdictMemo
 from gateway.capabilities.policy.projection import InputError, Projection, paths_of
 from gateway.capabilities.policy.syntax import Path, Program
@@ -49,15 +49,17 @@ class Policy:
         self._paths = {hook: paths_of(program, ("gateway", hook.value, "verdict")) for hook in Hook}
         self._projections = {hook: Projection(hook, paths) for hook, paths in self._paths.items()}
         self._memos = {hook: VerdictMemo(memo_entries) for hook, paths in self._paths.items() if memo_entries and not _volatile(paths)}
-        self.reads_answer_content = any(covers(path, content) or covers(content, path) for path in self._paths[Hook.ANSWER] for content in CONTENT_OF_ANSWER)
+        self.reads_answer_content = _touches(self._paths[Hook.ANSWER], CONTENT_OF_ANSWER)
         """Whether the answer hook refers to the content of the answer, so that it can only be asked once the answer is complete."""
+
+        self._reads_judgements = _touches(self._paths[Hook.ANSWER], JUDGEMENTS)
 
     def reads(self, hook: Hook) -> frozenset[Path]:
         """The paths of the input that this hook's rules refer to; the empty path stands for all of it."""
         return self._paths[hook]
 
     def memoises(self, hook: Hook) -> bool:
-        """Whether verdicts of this hook are remembered."""
+        """Whether verdicts of this hook are remembered; those on an assessed answer only where the policy does not look at its confidence."""
         return hook in self._memos
 
     def prepare(self) -> None:
@@ -70,7 +72,7 @@ class Policy:
     def decide(self, hook: Hook, parts: Mapping[str, Any]) -> Decision:
         """The decision on ``parts``. Whatever goes wrong is a decision, too: ``deny``, with a reason that says what."""
         started = perf_counter_ns()
-        memo = self._memos.get(hook)
+        memo = None if hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts) else self._memos.get(hook)
         try:
             document = self._projections[hook].document(parts)
         except InputError as fault:
@@ -107,6 +109,16 @@ class Policy:
 
 def _volatile(paths: frozenset[Path]) -> bool:
     return any(covers(path, volatile) or (covers(volatile, path) and volatile != PARAMETERS) for path in paths for volatile in VOLATILE)
+
+
+def _touches(paths: frozenset[Path], sought: tuple[Path, ...]) -> bool:
+    """Whether a reference takes in a path of ``sought``, or a part of one."""
+    return any(covers(path, one) or covers(one, path) for path in paths for one in sought)
+
+
+def _is_judged(parts: Mapping[str, Any]) -> bool:
+    answer = parts.get("answer")
+    return isinstance(answer, Mapping) and (answer.get("confidence") is not None or bool(answer.get("signals")))
 
 
 def _denial(rule: str, message: str) -> Verdict:

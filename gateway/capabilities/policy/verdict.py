@@ -25,8 +25,10 @@ MAX_RETENTION_DAYS: Final = 36_500
 """Bounds of this gateway: nothing longer belongs into an answer, a header or a record."""
 
 _OUTCOMES = frozenset({"allow", "deny", "escalate"})
-_NOT_BUILT = frozenset({"sources", "require_schema", "approval"})
+_NOT_BUILT = frozenset({"sources", "approval"})
 _CATEGORY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_GRANT = re.compile(r"[^/]+(?:/[^/]+)?")
+"""``ROUTE`` or ``ROUTE/TARGET``; no name of the config holds a slash."""
 _DESTINATIONS: Mapping[str, Destination] = {destination.value: destination for destination in Destination}
 _NO_REASON = Reason("policy.denied", "policy refused and gave no reason")
 _NO_QUEUE = Reason("no queue", "policy wants a person to decide, and there is no queue of people yet")
@@ -84,14 +86,24 @@ def _categories(value: Any) -> frozenset[str]:
     return frozenset(categories)
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _malformed("obligations.allow_unscanned must be true or false")
-    return value
+def _flag(name: str) -> Callable[[Any], bool]:
+    def flag(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise _malformed(f"obligations.{name} must be true or false")
+        return value
+
+    return flag
 
 
 def _routes(value: Any) -> tuple[str, ...]:
-    return tuple(_text(route, "a route of obligations.routes", MAX_LABEL_CHARS) for route in _list(value, "obligations.routes", MAX_ROUTES))
+    routes = tuple(_text(route, "a route of obligations.routes", MAX_LABEL_CHARS) for route in _list(value, "obligations.routes", MAX_ROUTES))
+    if not all(map(_GRANT.fullmatch, routes)):
+        raise _malformed("obligations.routes holds something that is neither ROUTE nor ROUTE/TARGET")
+    return routes
+
+
+def _name(value: Any) -> str:
+    return _text(value, "obligations.require_schema", MAX_LABEL_CHARS)
 
 
 def _count(name: str, most: int) -> Callable[[Any], int]:
@@ -112,9 +124,11 @@ def _labels(value: Any) -> Mapping[str, str]:
 
 _OBLIGATIONS: Mapping[str, Callable[[Any], Any]] = {
     "reveal": _reveal,
-    "allow_unscanned": _flag,
+    "allow_unscanned": _flag("allow_unscanned"),
     "routes": _routes,
     "max_tokens": _count("max_tokens", MAX_TOKENS),
+    "require_schema": _name,
+    "allow_invalid": _flag("allow_invalid"),
     "retention_days": _count("retention_days", MAX_RETENTION_DAYS),
     "labels": _labels,
 }

@@ -118,6 +118,8 @@ def _told(decision: Decision) -> dict[str, Any]:
         "allow_unscanned": demanded.allow_unscanned,
         "routes": demanded.routes,
         "max_tokens": demanded.max_tokens,
+        "require_schema": demanded.require_schema,
+        "allow_invalid": demanded.allow_invalid,
         "retention_days": demanded.retention_days,
         "labels": dict(demanded.labels),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.capabilities.policy.contract import FIELDS, VERDICT_RULES, VOLATILE, covers, samples
+from gateway.capabilities.policy.contract import FIELDS, JUDGEMENTS, SPARSE, VERDICT_RULES, VOLATILE, covers, samples
 from gateway.domain import Hook
 
 
@@ -16,8 +16,17 @@ def test_samples_hold_nothing_that_the_contract_lacks(hook: Hook) -> None:
             assert fields is None or sample.get(section, {}).keys() <= fields
 
 
+def test_answers_are_tried_with_and_without_a_judgement_and_from_the_gateway_itself() -> None:
+    answers = {name: sample["answer"] for name, sample in samples(Hook.ANSWER).items() if name != SPARSE}
+    assert answers["usual"]["confidence"] is None
+    assert 0 < answers["assessed"]["confidence"] < 1
+    assert answers["assessed"]["signals"]
+    assert {answer["schema_valid"] for answer in answers.values()} == {None, False}
+    assert {answer["source"] for answer in answers.values()} == {"model", "gateway"}
+
+
 def test_what_is_volatile_exists() -> None:
-    for section, *field in VOLATILE:
+    for section, *field in (*VOLATILE, *JUDGEMENTS):
         fields = FIELDS[section]
         assert not field or (fields is not None and field[0] in fields)
 

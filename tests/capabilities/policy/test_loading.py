@@ -42,6 +42,45 @@ def test_what_must_not_go_live_does_not(write: Write, files: dict[str, str | Non
     assert what in str(caught.value)
 
 
+INTENT, ANSWER = "package gateway.intent\n\nverdict := ", "package gateway.answer\n\nverdict := "
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"intent.rego": INTENT + '"allow"'}, "intent.rego:3:1: the intent verdict for the usual sample input is malformed: the verdict must be an object"),
+        ({"intent.rego": INTENT + "true"}, "intent.rego:3:1: the intent verdict for the usual"),
+        ({"answer.rego": ANSWER + '{"outcome": "alow"}'}, "outcome must be allow, deny or escalate (correct data.gateway.answer.verdict)"),
+        ({"answer.rego": ANSWER + '{"outcome": "allow", "obligations": {"max_tokens": "512"}}'}, "obligations.max_tokens must be a whole number"),
+        (
+            {"answer.rego": ANSWER + '{"outcome": object.get(input.answer, "source", "")} if input.answer.confidence != null'},
+            "the answer verdict for the assessed",
+        ),
+        ({"answer.rego": ANSWER + '{} if input.answer.source == "gateway"'}, "the answer verdict for the last resort sample input"),
+        ({"intent.rego": INTENT + "{} if count(input.request.tools) > 400"}, "the intent verdict for the large"),
+    ],
+)
+def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write, files: dict[str, str | None], what: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_policy(write(files))
+    assert what in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '{"outcome": "deny"}',
+        '{"outcome": "escalate", "obligations": {"approval": {"mode": "approve"}}}',
+        '{"outcome": "allow", "obligations": {"sources": []}}',
+        '{"outcome": "allow"} if input.subject.tenant == "none of the samples"',
+        '{"outcome": "allow", "obligations": {"labels": {"tenant": object.get(input, ["subject", "tenant"], "")}}}',
+    ],
+)
+def test_what_refuses_or_is_undefined_may_go_live(write: Write, rest: str) -> None:
+    assert load_policy(write({"intent.rego": INTENT + rest})).revision
+
+
 def test_a_policy_that_takes_too_long_for_a_sample_is_refused_with_the_hook_named(write: Write) -> None:
     slow = (
         "package gateway.answer\n\nverdict := {}\n\nv if { some x in input.findings; some y in input.findings; x.where == concat(`-`, [y.where, y.where]) }\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -94,6 +96,18 @@ def test_a_verdict_is_remembered_only_where_neither_content_time_money_nor_ids_d
     decisions = [policy.decide(Hook.INTENT, parts) for _ in range(2)]
     assert [decision.verdict.outcome for decision in decisions] == ["allow", "allow"]
     assert decisions[1].memoised is remembered is policy.memoises(Hook.INTENT)
+
+
+@pytest.mark.parametrize("reference", ["input.answer.confidence", "input.answer.signals.logprobs", "input.answer.schema_valid"])
+@pytest.mark.parametrize(("confidence", "signals"), [(None, {}), (0.31, {"logprobs": 0.31}), (None, {"repairs": 1})])
+def test_a_verdict_on_an_assessed_answer_is_not_remembered_where_the_policy_looks_at_its_confidence(
+    reference: str, confidence: float | None, signals: dict[str, Any]
+) -> None:
+    policy = policy_of(bundle_of(ALLOW, f'default verdict := {{"outcome": "deny"}}\n\nverdict := {{"outcome": "allow"}} if {reference}'))
+    answer = {"confidence": confidence, "signals": signals, "schema_valid": True}
+    decisions = [policy.decide(Hook.ANSWER, {"answer": answer}) for _ in range(2)]
+    assert decisions[0].verdict == decisions[1].verdict
+    assert decisions[1].memoised is (reference == "input.answer.schema_valid" or (confidence is None and not signals))
 
 
 names = st.text(max_size=8)
