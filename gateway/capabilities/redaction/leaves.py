@@ -23,6 +23,7 @@ _Visit: TypeAlias = tuple[Any, Link, Shape, str | None]
 _MESSAGES: Link = (None, "messages")
 _RESENT = ("tools", "functions", "response_format")
 _BARE = frozenset({bool, type(None)})
+_INTS = {int}
 _FREE = frozenset({Role.FREE, Role.NUMBER})
 _WORDS = _FREE | {Role.TEXT, Role.CONTENT}
 _LONG_NUMBER = 1_000_000
@@ -154,13 +155,18 @@ class Walk:
                 stack.append((value, (link, key), inner, key))
 
     def _list(self, node: list[Any], link: Link, shape: Shape, cue: str | None, stack: list[_Visit]) -> None:
+        kinds = set(map(type, node))
+        bare = kinds == _INTS
         if shape is Role.CONTENT or shape is PART:
             shape = PART
-            if any(type(item) is int for item in node):
-                self.media.append(Media(link, "tokens", payload=False))
-        elif shape is Role.FREE and _is_root_parameter(link) and node and all(type(item) is int for item in node):
-            self.media.append(Media(link, "tokens", payload=False))
-        stack.extend((item, (link, index), shape, cue) for index, item in enumerate(node))
+            if int in kinds:
+                self.media.append(Media(link, "tokens", payload=bare and not self._answer))
+        elif bare and shape is Role.FREE and _is_root_parameter(link):
+            self.media.append(Media(link, "tokens", payload=not self._answer))
+        if bare:  # tokens come by the hundred thousand, and few are long enough to be looked at
+            stack.extend((item, (link, index), shape, cue) for index, item in enumerate(node) if abs(item) >= _LONG_NUMBER)
+        else:
+            stack.extend((item, (link, index), shape, cue) for index, item in enumerate(node))
 
     def _part(self, node: dict[str, Any], link: Link) -> None:
         """Note what of a content part cannot be scanned; a kind of part that is not known cannot either."""

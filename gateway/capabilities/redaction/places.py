@@ -17,12 +17,14 @@ UNKNOWN = "unknown"
 
 
 def request_place(steps: Sequence[str | int]) -> str:
-    """The place of a leaf of a request that ``steps`` lead to, such as ``messages[2].content``, ``tools[0]`` or ``metadata``."""
+    """The place of a leaf of a request that ``steps`` lead to, such as ``messages[2].content``, ``tools[0]``, ``input[3]`` or ``metadata``."""
     first = steps[0] if steps else UNKNOWN
     if first == "messages" and len(steps) > 1:
         return f"messages[{steps[1]}].{steps[2]}" if len(steps) > 2 and steps[2] in _FIELDS else f"messages[{steps[1]}]"
     if first in {"tools", "functions"} and len(steps) > 1:
         return f"{first}[{steps[1]}]"
+    if first == "input" and len(steps) > 1 and type(steps[1]) is int:
+        return f"input[{steps[1]}]"
     return str(first) if first in KNOWN_PARAMETERS else UNKNOWN
 
 
@@ -72,5 +74,9 @@ def merged(found: Iterable[tuple[str, str]]) -> tuple[FindingCount, ...]:
 
 
 def unscanned(media: Iterable[Media]) -> tuple[Unscanned, ...]:
-    """What could not be scanned, each place and kind once."""
-    return tuple(sorted({Unscanned(request_place(path(item.link)), item.kind) for item in media}))
+    """What could not be scanned, each place and kind once. Lists of tokens in a list count as one: there may be thousands."""
+    return tuple(sorted({Unscanned(_unscanned_place(path(item.link)), item.kind) for item in media}))
+
+
+def _unscanned_place(steps: Sequence[str | int]) -> str:
+    return "input" if steps[:1] == ["input"] else request_place(steps)

@@ -17,7 +17,7 @@ from gateway.capabilities.redaction.scanning import Clean, StreamingScanner, Tex
 from gateway.capabilities.redaction.shapes import Role
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.redaction.stream_fields import StreamContext
-from gateway.capabilities.redaction.views import View
+from gateway.capabilities.redaction.views import OneWayView, View
 from gateway.domain import SECRET, Destination, FindingCount, Json, Obligations
 
 
@@ -73,6 +73,15 @@ class Inspection:
         if destination is Destination.MODEL:
             self.redactions = dict(sorted(view.hidden.items()))
             self._for_model = granted, assembled
+        return assembled
+
+    def assemble_one_way(self, obligations: Obligations) -> Json:
+        """The request as a model may see it that turns texts into vectors: as ``assemble``, but a hidden value is its type alone, and nothing restores it."""
+        if self._recalled:
+            self._take_apart()
+        view = OneWayView(self._vault, obligations, self._secrets)
+        assembled: Json = rebuild(self._body, self._leaves, view).value if self._leaves else self._body
+        self.redactions = dict(sorted(view.hidden.items()))
         return assembled
 
     def redact(self, value: Any, obligations: Obligations, destination: Destination) -> Any:

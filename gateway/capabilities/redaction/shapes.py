@@ -1,4 +1,4 @@
-"""Where ids, texts, JSON texts and media stand in an OpenAI chat request and answer.
+"""Where ids, texts, JSON texts and media stand in a request of OpenAI's chat or embeddings, and in an answer of its chat.
 
 A shape is a mapping from a key to the shape of its value, or a ``Role`` for a value. What has no shape is free-form: every string, every long number
 and every key of it is scanned, strings and numbers under the key that they stand under as a cue. A list has the shape of its elements.
@@ -86,15 +86,16 @@ REQUEST: Fields = {
     "modalities": Role.CONSTANT,
     "prompt": Role.CONTENT,
     "input": Role.CONTENT,
+    "encoding_format": Role.CONSTANT,
     "model": Role.CONSTANT,
 }
 
 KNOWN_PARAMETERS = frozenset(REQUEST) | {
-    "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "n", "parallel_tool_calls", "presence_penalty",
-    "prompt_cache_key", "reasoning_effort", "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature",
-    "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
+    "dimensions", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "n", "parallel_tool_calls",
+    "presence_penalty", "prompt_cache_key", "reasoning_effort", "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options",
+    "temperature", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
 }  # fmt: skip
-"""The parameters of the chat completions API: their names may stand in a finding's ``where``."""
+"""The parameters of the chat completions and embeddings APIs: their names may stand in a finding's ``where``."""
 
 PLAIN_KEYS = KNOWN_PARAMETERS | {
     "$defs", "$ref",
@@ -108,7 +109,7 @@ PLAIN_KEYS = KNOWN_PARAMETERS | {
 CONSTANTS = frozenset({
     "system", "developer", "user", "assistant", "tool", "function", "custom", "text", "image_url", "input_audio", "file", "refusal", "auto", "none", "required",
     "json_object", "json_schema", "allowed_tools", "content", "audio", "stop", "length", "tool_calls", "content_filter", "function_call", "object", "string",
-    "number", "integer", "boolean", "array", "null", "chat.completion", "chat.completion.chunk", "default", "wav", "mp3",
+    "number", "integer", "boolean", "array", "null", "chat.completion", "chat.completion.chunk", "default", "wav", "mp3", "float", "base64",
 })  # fmt: skip
 """Words of the protocol."""
 

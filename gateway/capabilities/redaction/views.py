@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from gateway.capabilities.redaction.pieces import Kind, Piece
-from gateway.capabilities.redaction.placeholders import Restorer, Vault
+from gateway.capabilities.redaction.placeholders import ALIAS_PREFIX, Restorer, Vault
 from gateway.domain import SECRET, Destination, Finding, Obligations
 
 _MUST_ESCAPE = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
@@ -114,6 +114,34 @@ class View:
 
     def _granted(self, category: str) -> bool:
         return category != SECRET and (self._reveals is None or category in self._reveals)
+
+
+class OneWayView(View):
+    """What a model sees of a text that becomes a vector: a hidden value is its type alone, so that texts which differ in such values alone are the same text.
+
+    Nothing can be put back, and nothing has to be.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, vault: Vault, obligations: Obligations, secrets: Collection[str] = ()) -> None:
+        super().__init__(vault, obligations, Destination.MODEL, secrets=secrets)
+
+    def replacement(self, category: str, value: str) -> str | None:
+        """The type of ``value``; ``None`` if it is shown."""
+        if self.shows(category, value):
+            return None
+        as_what = SECRET if value in self._secrets else category
+        self.hidden[as_what] = self.hidden.get(as_what, 0) + 1
+        return f"<{as_what}>"
+
+    def identifier(self, text: str, findings: Iterable[Finding]) -> str:
+        """An id or a name: as a whole shown or replaced by a type, so that it stays legal."""
+        for category, start, end in findings:
+            if not self.shows(category, text[start:end]):
+                self.hidden[category] = self.hidden.get(category, 0) + 1
+                return ALIAS_PREFIX + category.lower()
+        return text
 
 
 class Renderer:
