@@ -12,7 +12,7 @@ import orjson
 
 from gateway.domain import Json
 from gateway.simulated.prompt import Prompt, quote, quote_all
-from gateway.simulated.script import GivenUsage, Rule
+from gateway.simulated.script import DEFAULT_LOGPROB, GivenUsage, Rule
 
 DONE = b"data: [DONE]\n\n"
 
@@ -30,18 +30,22 @@ class Answer:
     model: str
     created: int
     pieces: tuple[str, ...]
-    """The text in chunks; empty where only tools are called."""
+    """The text in chunks; empty where only tools are called or the model refuses."""
+    refusal: tuple[str, ...]
+    """The words of a refusal in chunks."""
     tool_calls: tuple[tuple[str, str, tuple[str, ...]], ...]
     """Id, name, and the arguments as JSON text in chunks."""
     finish_reason: str
     choices: int
     usage: Json | None
-    logprobs: bool
+    logprobs: tuple[float, ...]
+    """Of the chunks in turn; empty where none are given."""
 
 
 def answer_for(rule: Rule, prompt: Prompt) -> Answer:
-    """What ``rule`` answers to ``prompt``."""
+    """What ``rule`` answers to ``prompt``. Which of several replies it is has been chosen before."""
     pieces = _pieces(rule, prompt)
+    refusal = _split(quote(rule.refusal, rule, prompt), rule.chunks) if rule.refusal is not None else ()
     number = next(_serial)
     calls = tuple(
         (f"call_{number}_{at}", call.name, _split(_dump(quote_all(call.arguments, rule, prompt)).decode(), rule.chunks))
@@ -53,22 +57,23 @@ def answer_for(rule: Rule, prompt: Prompt) -> Answer:
         model=prompt.model,
         created=int(time.time()),
         pieces=pieces,
+        refusal=refusal,
         tool_calls=calls,
         finish_reason=rule.finish_reason or ("tool_calls" if calls else "stop"),
         choices=min(max(rule.choices, asked if type(asked) is int else 1), _MAX_CHOICES),
-        usage=_usage(rule, prompt, sum(map(len, pieces)) + sum(len(part) for _, _, arguments in calls for part in arguments)),
-        logprobs=rule.logprobs or prompt.body.get("logprobs") is True,
+        usage=_usage(rule, prompt, sum(map(len, pieces + refusal)) + sum(len(part) for _, _, arguments in calls for part in arguments)),
+        logprobs=rule.logprobs or ((DEFAULT_LOGPROB,) if prompt.body.get("logprobs") is True else ()),
     )
 
 
 def whole(answer: Answer) -> bytes:
     """The body of an answer that is not streamed."""
-    message: Json = {"role": "assistant", "content": "".join(answer.pieces) if answer.pieces else None, "refusal": None}
+    message: Json = {"role": "assistant", "content": "".join(answer.pieces) if answer.pieces else None, "refusal": "".join(answer.refusal) or None}
     if answer.tool_calls:
         message["tool_calls"] = [
             {"id": call, "type": "function", "function": {"name": name, "arguments": "".join(arguments)}} for call, name, arguments in answer.tool_calls
         ]
-    logprobs = _logprobs(answer.pieces) if answer.logprobs else None
+    logprobs = _logprobs(answer.pieces, answer.logprobs, 0) if answer.logprobs else None
     choices = [{"index": index, "message": message, "logprobs": logprobs, "finish_reason": answer.finish_reason} for index in range(answer.choices)]
     body: Json = {**_head(answer, "chat.completion"), "choices": choices}
     if answer.usage is not None:
@@ -81,9 +86,11 @@ def events(answer: Answer, *, include_usage: bool) -> Iterator[bytes]:
     head = _head(answer, "chat.completion.chunk")
     if include_usage:
         head["usage"] = None
+    said = 0
     for delta, text in _deltas(answer):
+        logprobs = _logprobs((text,), answer.logprobs, said) if answer.logprobs and text else None
+        said += bool(text)
         for index in range(answer.choices):
-            logprobs = _logprobs((text,)) if answer.logprobs and text else None
             yield event({**head, "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}]})
     for index in range(answer.choices):
         yield event({**head, "choices": [{"index": index, "delta": {}, "logprobs": None, "finish_reason": answer.finish_reason}]})
@@ -115,6 +122,8 @@ def _deltas(answer: Answer) -> Iterator[tuple[Json, str]]:
     yield {"role": "assistant", "content": "" if answer.pieces else None}, ""
     for piece in answer.pieces:
         yield {"content": piece}, piece
+    for piece in answer.refusal:
+        yield {"refusal": piece}, ""
     for at, (call, name, arguments) in enumerate(answer.tool_calls):
         yield {"tool_calls": [{"index": at, "id": call, "type": "function", "function": {"name": name, "arguments": ""}}]}, ""
         for part in arguments:
@@ -147,8 +156,12 @@ def _usage(rule: Rule, prompt: Prompt, answered: int) -> Json | None:
     }
 
 
-def _logprobs(pieces: tuple[str, ...]) -> Json:
-    return {"content": [{"token": piece, "logprob": -0.5, "bytes": list(piece.encode()), "top_logprobs": []} for piece in pieces], "refusal": None}
+def _logprobs(pieces: tuple[str, ...], values: tuple[float, ...], first: int) -> Json:
+    """``values`` in turn, for pieces of which the first has the number ``first`` in the answer."""
+    content = [
+        {"token": piece, "logprob": values[(first + at) % len(values)], "bytes": list(piece.encode()), "top_logprobs": []} for at, piece in enumerate(pieces)
+    ]
+    return {"content": content, "refusal": None}
 
 
 def _dump(value: Any) -> bytes:

@@ -6,6 +6,8 @@ slow             header | first_token | middle: hangs there for hang_s, then goe
 malformed        json | sse | html | http | content_type | encoding | error_body | error_event | no_choices | not_object | wrong_kind | long_event
 cut              no_finish (ends well-formed, half way) | no_done (all but [DONE]) | close (the connection ends half way)
 huge: N          an answer with N more bytes of text
+content          a good answer that says the wrong thing: html (an error page) | prose | empty | nothing (null) | fenced (prose and a fence around the reply)
+                 | half (of the reply, finish_reason length)
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -21,7 +24,7 @@ from aiohttp import web
 from gateway.domain import Json
 from gateway.simulated.answers import DONE, error_body, event
 from gateway.simulated.prompt import Prompt
-from gateway.simulated.script import Fault
+from gateway.simulated.script import Fault, Rule
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -75,6 +78,22 @@ def spoil(fault: Fault, parts: list[bytes], *, stream: bool) -> tuple[str, list[
     if fault.value == "no_done" and stream:
         return good, list(parts[:-1])
     return good, list(before) if fault.value == "no_finish" else [*before, Close()]
+
+
+def wrong_content(fault: Fault, rule: Rule) -> Rule:
+    """A rule that says what a ``content`` fault makes of the reply of ``rule``."""
+    reply = _CONTENT[str(fault.value)](rule.reply or "")
+    return replace(rule, reply=reply, chunks=8, refusal=None, tool_calls=(), finish_reason="length" if fault.value == "half" else rule.finish_reason)
+
+
+_CONTENT: Final[dict[str, Callable[[str], str | None]]] = {
+    "html": lambda _reply: "<html><body>Simulated proxy: bad gateway</body></html>",
+    "prose": lambda _reply: "Simulated prose: let us talk about something else.",
+    "empty": lambda _reply: "",
+    "nothing": lambda _reply: None,
+    "fenced": lambda reply: f"Here it is:\n\n```json\n{reply}\n```\n\nAnything else?",
+    "half": lambda reply: reply[: len(reply) // 2],
+}
 
 
 def reset(request: web.BaseRequest) -> None:

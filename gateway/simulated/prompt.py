@@ -40,6 +40,13 @@ class Prompt:
         return str(self.body.get("model", ""))
 
     @property
+    def response_format(self) -> str | None:
+        """The type of ``response_format``, where the request has one."""
+        asked = self.body.get("response_format")
+        kind = asked.get("type") if isinstance(asked, dict) else None
+        return kind if isinstance(kind, str) else None
+
+    @property
     def include_usage(self) -> bool:
         """Whether a stream is to end with its usage."""
         options = self.body.get("stream_options")
@@ -62,7 +69,9 @@ def matches(when: When, prompt: Prompt) -> bool:
         when.model in {None, prompt.model}
         and when.stream in {None, prompt.stream}
         and when.tool_result in {None, prompt.last_tool_result is not None}
+        and when.response_format in {None, prompt.response_format}
         and (when.contains is None or when.contains in prompt.echo)
+        and (when.anywhere is None or any(when.anywhere in text for text in prompt.texts))
         and all(prompt.headers.get(name) == value for name, value in when.header.items())
     )
 

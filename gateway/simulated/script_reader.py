@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from gateway.simulated.script import FAULTS, TEMPLATE, USAGES, Fault, GivenUsage, Rule, Script, ScriptError, ToolCall, When
+from gateway.simulated.script import DEFAULT_LOGPROB, FAULTS, FORMATS, TEMPLATE, USAGES, Fault, GivenUsage, Rule, Script, ScriptError, ToolCall, When
 
 
 def load_script(path: Path) -> Script:
@@ -64,16 +64,22 @@ class _Reader:
         readers: dict[str, Callable[[yaml.Node], Any]] = {
             "name": self._text, "when": self._when, "extract": self._extract, "reply": self._reply, "chunks": self._chunks,
             "first_token_ms": self._count, "pace_ms": self._count, "tool_calls": self._tool_calls, "usage": self._usage,
-            "logprobs": self._flag, "finish_reason": self._text, "choices": self._count, "fault": self._fault,
+            "logprobs": self._logprobs, "finish_reason": self._text, "choices": self._count, "fault": self._fault, "times": self._count,
+            "replies": self._replies, "refusal": self._text,
         }  # fmt: skip
         fields = self._mapping(node, readers, "a rule")
+        said = [name for name in ("reply", "replies", "refusal") if name in fields]
+        if len(said) > 1:
+            self._problem(node, f"a rule says one of {' and '.join(said)}")
         if isinstance(fields.get("chunks"), tuple):
+            if said and said[0] != "reply":
+                self._problem(node, f"the list of chunks is the reply: {said[0]} cannot stand beside it")
             fields.setdefault("reply", "".join(fields["chunks"]))
-        if "tool_calls" in fields:
+        if "tool_calls" in fields or "refusal" in fields:
             fields.setdefault("reply", None)
         rule = Rule(**fields)
         known = {"echo", "last_tool_result", *rule.extract}
-        for quoted in TEMPLATE.findall(f"{rule.reply} {[call.arguments for call in rule.tool_calls]}"):
+        for quoted in TEMPLATE.findall(f"{rule.reply} {rule.replies} {rule.refusal} {[call.arguments for call in rule.tool_calls]}"):
             if quoted not in known and not quoted.startswith("placeholder:"):
                 self._problem(node, f"{{{quoted}}} is quoted but not extracted{_nearest(quoted, known)}")
         return rule
@@ -82,7 +88,15 @@ class _Reader:
         return None if self._plain(node) is None else self._text(node)
 
     def _when(self, node: yaml.Node) -> When:
-        readers = {"model": self._text, "contains": self._text, "tool_result": self._flag, "stream": self._flag, "header": self._headers}
+        readers = {
+            "model": self._text,
+            "contains": self._text,
+            "anywhere": self._text,
+            "tool_result": self._flag,
+            "stream": self._flag,
+            "header": self._headers,
+        }
+        readers["response_format"] = partial(self._one_of, values=FORMATS)
         return When(**self._mapping(node, readers, "when"))
 
     def _headers(self, node: yaml.Node) -> dict[str, str]:
@@ -105,6 +119,22 @@ class _Reader:
 
     def _chunks(self, node: yaml.Node) -> int | tuple[str, ...]:
         return self._texts(node) if isinstance(node, yaml.SequenceNode) else max(1, self._count(node))
+
+    def _replies(self, node: yaml.Node) -> tuple[str, ...]:
+        replies = self._texts(node)
+        if not replies and isinstance(node, yaml.SequenceNode):
+            self._problem(node, "must be a list of at least one reply")
+        return replies
+
+    def _logprobs(self, node: yaml.Node) -> tuple[float, ...]:
+        value = self._plain(node)
+        if isinstance(value, bool):
+            return (DEFAULT_LOGPROB,) if value else ()
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(isinstance(one, int | float) and not isinstance(one, bool) and one <= 0 for one in values):
+            self._problem(node, "must be true, false, or logarithms of probabilities: one number or several, none above 0")
+            return ()
+        return tuple(map(float, values))
 
     def _usage(self, node: yaml.Node) -> str | GivenUsage:
         if isinstance(node, yaml.MappingNode):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -47,7 +48,9 @@ class SimulatedProvider:
         self._log: BinaryIO | None = None
         self._keep = keep
         self._fired: Counter[int] = Counter()
-        self._static: dict[tuple[int, str, bool, bool], tuple[str, list[bytes]]] = {}
+        self._matched: Counter[int] = Counter()
+        self._answered: Counter[int] = Counter()
+        self._static: dict[tuple[int, int, str, bool, bool], tuple[str, list[bytes]]] = {}
         self._runner: web.ServerRunner | None = None
         self.requests: list[Received] = []
         """Every request so far, unless ``keep`` is off."""
@@ -116,8 +119,11 @@ class SimulatedProvider:
             self._log.flush()
 
     async def _answer(self, request: web.BaseRequest, prompt: Prompt) -> web.StreamResponse:
-        at, rule = next(((at, rule) for at, rule in enumerate(self._script.rules) if matches(rule.when, prompt)), (-1, _ECHO))
+        at, rule = next(((at, rule) for at, rule in enumerate(self._script.rules) if self._matches(at, rule, prompt)), (-1, _ECHO))
         fault = self._fault(at, rule)
+        turn = self._turn(at, rule, fault)
+        if rule.replies:
+            rule = replace(rule, reply=rule.replies[turn])
         if fault is not None and fault.kind == "status":
             return faults.status_response(fault, prompt, orjson.dumps)
         if fault is not None and fault.value == "before":
@@ -126,9 +132,24 @@ class SimulatedProvider:
         if fault is not None and fault.value == "header":
             await asyncio.sleep(fault.hang_s)
             fault = None
-        good, parts = self._parts(at, rule, prompt)
+        if fault is not None and fault.kind == "content":
+            at, rule, fault = -1, faults.wrong_content(fault, rule), None
+        good, parts = self._parts((at, turn), rule, prompt)
         content_type, planned = (good, list[faults.Part](parts)) if fault is None else faults.spoil(fault, parts, stream=prompt.stream)
         return await self._send(request, _Plan(rule, content_type, planned, prompt.stream, fault is None))
+
+    def _matches(self, at: int, rule: Rule, prompt: Prompt) -> bool:
+        """Whether this rule answers; if it may do so some times only, this is one of them."""
+        if not matches(rule.when, prompt) or (rule.times is not None and self._matched[at] >= rule.times):
+            return False
+        self._matched[at] += 1
+        return True
+
+    def _turn(self, at: int, rule: Rule, fault: Fault | None) -> int:
+        """Which of the rule's replies is said now. A fault in the place of the answer uses none up."""
+        turn = min(self._answered[at], max(0, len(rule.replies) - 1))
+        self._answered[at] += fault is None or fault.value == "header"
+        return turn
 
     def _fault(self, at: int, rule: Rule) -> Fault | None:
         fault = rule.fault
@@ -137,9 +158,13 @@ class SimulatedProvider:
         self._fired[at] += 1
         return fault
 
-    def _parts(self, at: int, rule: Rule, prompt: Prompt) -> tuple[str, list[bytes]]:
-        """An ordinary answer. One that quotes nothing of the request is made once, so that the provider is no bottleneck of a bench."""
-        key = (at, prompt.model, prompt.stream, prompt.include_usage) if _is_static(rule) and not prompt.body.keys() & {"n", "logprobs"} else None
+    def _parts(self, place: tuple[int, int], rule: Rule, prompt: Prompt) -> tuple[str, list[bytes]]:
+        """An ordinary answer. One that quotes nothing of the request is made once, so that the provider is no bottleneck of a bench.
+
+        ``place`` tells rules and the turns of their replies apart; the rule is -1 where it stands in no script.
+        """
+        static = place[0] >= 0 and _is_static(rule) and not prompt.body.keys() & {"n", "logprobs"}
+        key = (*place, prompt.model, prompt.stream, prompt.include_usage) if static else None
         known = self._static.get(key) if key is not None else None
         if known is not None:
             return known
@@ -206,9 +231,8 @@ def _raw(request: web.BaseRequest, parts: list[faults.Part]) -> web.StreamRespon
 
 def _is_static(rule: Rule) -> bool:
     return (
-        rule is not _ECHO
-        and not rule.tool_calls
-        and not TEMPLATE.search(rule.reply or "")
+        not rule.tool_calls
+        and not TEMPLATE.search(f"{rule.reply} {rule.refusal}")
         and (isinstance(rule.chunks, int) or not TEMPLATE.search("".join(rule.chunks)))
     )
 

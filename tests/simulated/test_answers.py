@@ -67,3 +67,21 @@ def test_choices_and_log_probabilities_are_given_as_asked() -> None:
     assert body["choices"][0]["logprobs"]["content"][0]["token"] == "hello"
     assert body["system_fingerprint"] == "simulated"
     assert orjson.loads(whole(answer_for(Rule(), asked())))["choices"][0]["logprobs"] is None
+
+
+@pytest.mark.parametrize(("given", "told"), [("true", [-0.5] * 4), ("-0.05", [-0.05] * 4), ("[-0.1, -2.3, 0]", [-0.1, -2.3, 0.0, -0.1])])
+def test_log_probabilities_are_those_of_the_script_in_turn(given: str, told: list[float]) -> None:
+    rule = parse_script(f"rules: [{{reply: eight by, chunks: 2, logprobs: {given}}}]").rules[0]
+    whole_one = orjson.loads(whole(answer_for(rule, asked())))["choices"][0]["logprobs"]["content"]
+    parts = [chunk["choices"][0]["logprobs"] for chunk in streamed(rule, asked())]
+    assert [token["logprob"] for token in whole_one] == told
+    assert [part["content"][0]["logprob"] for part in parts if part] == told
+
+
+def test_a_refusal_has_no_content() -> None:
+    rule = parse_script("rules: [{refusal: 'I cannot: {echo}', chunks: 4}]").rules[0]
+    message = orjson.loads(whole(answer_for(rule, asked())))["choices"][0]["message"]
+    assert (message["content"], message["refusal"]) == (None, "I cannot: hello")
+    deltas = [chunk["choices"][0]["delta"] for chunk in streamed(rule, asked())]
+    assert "".join(delta.get("refusal") or "" for delta in deltas) == "I cannot: hello"
+    assert not any(delta.get("content") for delta in deltas)

@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from gateway.simulated.answers import DONE, event
-from gateway.simulated.faults import Close, Hang, Reset, spoil
-from gateway.simulated.script import FAULTS, Fault
+from gateway.simulated.faults import Close, Hang, Reset, spoil, wrong_content
+from gateway.simulated.script import FAULTS, Fault, Rule
 
 WHOLE = [orjson.dumps({"choices": [{"message": {"content": "hello"}}]})]
 STREAM = [event({"choices": [{"delta": {"content": text}}]}) for text in ("one", "two", "three", "four")] + [DONE]
@@ -15,7 +15,7 @@ STREAM = [event({"choices": [{"delta": {"content": text}}]}) for text in ("one",
 @pytest.mark.parametrize("stream", [False, True])
 def test_no_fault_leaves_an_answer_as_it_was(kind: str, value: str | int, stream: bool) -> None:
     good = ("text/event-stream", STREAM) if stream else ("application/json", WHOLE)
-    if value not in {"before", "header"}:  # these come before there is an answer
+    if kind != "content" and value not in {"before", "header"}:  # these come before there is an answer
         assert spoil(Fault(kind=kind, value=value), list(good[1]), stream=stream) != good
 
 
@@ -43,3 +43,12 @@ def test_a_huge_answer_is_a_good_one(parts: list[bytes]) -> None:
     assert len(sent) > 98_000
     if len(parts) == 1:
         assert orjson.loads(sent)["choices"][0]["message"]["content"].endswith("hello")
+
+
+@pytest.mark.parametrize("value", FAULTS["content"])
+def test_wrong_content_is_not_the_reply_of_the_rule(value: str) -> None:
+    rule = Rule(reply='{"total": 12}', logprobs=(-0.1,))
+    spoiled = wrong_content(Fault(kind="content", value=value), rule)
+    assert spoiled.reply != rule.reply
+    assert spoiled.logprobs == rule.logprobs
+    assert spoiled.finish_reason == ("length" if value == "half" else None)

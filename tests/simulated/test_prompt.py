@@ -12,6 +12,7 @@ PLACEHOLDER = "<EMAIL_ADDRESS_BCDFGHJKLMNPQRST>"
 TALK: dict[str, Any] = {
     "model": "simulated-1",
     "stream": True,
+    "response_format": {"type": "json_object"},
     "messages": [
         {"role": "system", "content": f"Write to {PLACEHOLDER}."},
         {"role": "user", "content": [{"type": "text", "text": "Ticket T-12"}, {"type": "image_url"}, {"type": "text", "text": ", please"}]},
@@ -37,6 +38,11 @@ def test_whatever_is_no_message_is_passed_over(body: dict[str, Any]) -> None:
     assert prompt_of(body, {}).echo == ""
 
 
+@pytest.mark.parametrize("asked", [None, "json", {}, {"type": 7}])
+def test_whatever_is_no_response_format_is_none(asked: Any) -> None:
+    assert prompt_of({"response_format": asked}, {}).response_format is None
+
+
 @pytest.mark.parametrize(
     ("when", "holds"),
     [
@@ -45,6 +51,11 @@ def test_whatever_is_no_message_is_passed_over(body: dict[str, Any]) -> None:
         (When(model="other"), False),
         (When(contains="T-12"), True),
         (When(contains="found"), False),
+        (When(anywhere="found"), True),
+        (When(anywhere="T-12"), True),
+        (When(anywhere="T-13"), False),
+        (When(response_format="json_object"), True),
+        (When(response_format="json_schema"), False),
         (When(tool_result=True), True),
         (When(tool_result=False), False),
         (When(stream=False), False),

@@ -26,12 +26,14 @@ rules:
   - chunks: [one, " two"]
   - tool_calls: [{name: ping}]
   - reply: null
+  - {replies: [one, "{echo}"], times: 2, when: {response_format: json_schema, anywhere: earlier}, logprobs: [-0.1, -2], fault: {content: fenced}}
+  - {refusal: I cannot, logprobs: -0.05}
 """
 
 
 def test_every_key_is_read() -> None:
     script = parse_script(EVERYTHING)
-    rule, listed, called, silent = script.rules
+    rule, listed, called, silent, sequence, refusing = script.rules
     assert script.models == ("simulated-1", "simulated-2")
     assert rule.when.header == {"x-trial": "on-1"}
     assert rule.extract["ticket"].pattern == "T-[0-9]+"
@@ -42,6 +44,10 @@ def test_every_key_is_read() -> None:
     assert (listed.reply, listed.chunks) == ("one two", ("one", " two"))
     assert (called.reply, called.tool_calls[0].arguments) == (None, {})
     assert silent.reply is None
+    assert rule.logprobs == (-0.5,)
+    assert (sequence.replies, sequence.times, sequence.logprobs) == (("one", "{echo}"), 2, (-0.1, -2.0))
+    assert (sequence.when.response_format, sequence.when.anywhere) == ("json_schema", "earlier")
+    assert (refusing.refusal, refusing.reply, refusing.logprobs) == ("I cannot", None, (-0.05,))
 
 
 def test_an_empty_script_only_echoes() -> None:
@@ -64,13 +70,26 @@ PROBLEMS: list[tuple[str, list[str]]] = [
     ("rules:\n  - when: {tool_result: maybe}", ["s.yaml:2: must be true or false"]),
     (
         "rules:\n  - reply: x\n    fault: {rest: before}",
-        ["s.yaml:3: unknown key 'rest' in a fault (did you mean 'reset'?)", "s.yaml:3: a fault has exactly one of status, reset, slow, malformed, cut, huge"],
+        [
+            "s.yaml:3: unknown key 'rest' in a fault (did you mean 'reset'?)",
+            "s.yaml:3: a fault has exactly one of status, reset, slow, malformed, cut, huge, content",
+        ],
     ),
     ("rules:\n  - fault: {reset: befor}", ["s.yaml:2: 'befor' is not one of before, middle (did you mean 'before'?)"]),
-    ("rules:\n  - fault: {reset: before, cut: close}", ["s.yaml:2: a fault has exactly one of status, reset, slow, malformed, cut, huge"]),
+    ("rules:\n  - fault: {reset: before, cut: close}", ["s.yaml:2: a fault has exactly one of status, reset, slow, malformed, cut, huge, content"]),
     ("rules:\n  - fault: {slow: header, hang_s: long}", ["s.yaml:2: must be a number of seconds"]),
     ("rules:\n  - reply: 'about {tickt}'\n    extract: {ticket: x}", ["s.yaml:2: {tickt} is quoted but not extracted (did you mean 'ticket'?)"]),
     ("rules:\n  - extract: {ticket: '('}", ["s.yaml:2: not a regular expression: missing ), unterminated subpattern"]),
+    ("rules:\n  - {reply: a, replies: [b]}", ["s.yaml:2: a rule says one of reply and replies"]),
+    ("rules:\n  - {refusal: a, replies: [b]}", ["s.yaml:2: a rule says one of replies and refusal"]),
+    ("rules:\n  - {refusal: a, chunks: [b]}", ["s.yaml:2: the list of chunks is the reply: refusal cannot stand beside it"]),
+    ("rules:\n  - replies: []", ["s.yaml:2: must be a list of at least one reply"]),
+    ("rules:\n  - replies: one", ["s.yaml:2: must be a list"]),
+    ("rules:\n  - replies: ['{tickt}']", ["s.yaml:2: {tickt} is quoted but not extracted"]),
+    ("rules:\n  - times: -1", ["s.yaml:2: must be a whole number, 0 or more"]),
+    ("rules:\n  - logprobs: 0.5", ["s.yaml:2: must be true, false, or logarithms of probabilities: one number or several, none above 0"]),
+    ("rules:\n  - logprobs: [-1, often]", ["s.yaml:2: must be true, false, or logarithms of probabilities: one number or several, none above 0"]),
+    ("rules:\n  - when: {response_format: json}", ["s.yaml:2: 'json' is not one of json_schema, json_object (did you mean 'json_object'?)"]),
     ("rules:\n  - tool_calls: [{arguments: {}}]", ["s.yaml:2: a tool call needs 'name'"]),
     ("rules:\n  - usage: {input: 1}", ["s.yaml:2: usage needs 'output'"]),
     ("rules:\n  - usage: given\n  - usage: gven", ["s.yaml:3: 'gven' is not one of given, omitted, absurd (did you mean 'given'?)"]),

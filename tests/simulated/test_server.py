@@ -29,6 +29,34 @@ async def test_a_fault_can_stop_after_some_times() -> None:
         assert [(await post(provider))[0] for _ in range(4)] == [503, 503, 200, 200]
 
 
+async def said(provider: SimulatedProvider, **more: Any) -> Any:
+    return orjson.loads((await post(provider, {**ASKED, **more}))[2])["choices"][0]["message"]["content"]
+
+
+async def test_replies_come_in_order_and_the_last_one_stays() -> None:
+    async with SimulatedProvider("rules: [{replies: [first, '{echo} again', last]}]") as provider:
+        assert [await said(provider) for _ in range(5)] == ["first", "hello again", "last", "last", "last"]
+
+
+async def test_a_fault_uses_up_no_reply() -> None:
+    async with SimulatedProvider("rules: [{replies: [first, last], fault: {status: 500, times: 1}}]") as provider:
+        assert (await post(provider))[0] == 500
+        assert [await said(provider) for _ in range(3)] == ["first", "last", "last"]
+
+
+async def test_a_rule_can_answer_some_times_only() -> None:
+    async with SimulatedProvider("rules: [{reply: one, times: 2}, {when: {response_format: json_object}, reply: '{}'}]") as provider:
+        assert [await said(provider) for _ in range(3)] == ["one", "one", "hello"]
+        assert await said(provider, response_format={"type": "json_object"}) == "{}"
+
+
+async def test_a_good_answer_can_say_the_wrong_thing_some_times() -> None:
+    async with SimulatedProvider("rules: [{reply: '{\"total\": 12}', fault: {content: fenced, times: 1}}]") as provider:
+        fenced = await said(provider)
+        assert '```json\n{"total": 12}\n```' in fenced
+        assert await said(provider) == '{"total": 12}'
+
+
 async def test_models_are_listed_and_nothing_else_is_served() -> None:
     async with SimulatedProvider("models: [one, two]") as provider, aiohttp.ClientSession() as session:
         async with session.get(provider.base_url + "/models") as response:
