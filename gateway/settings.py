@@ -15,21 +15,20 @@ from gateway.configuration.compiled import (
     Listen,
     Logs,
     Policy,
-    Price,
     Records,
     Redaction,
     RedactionOptions,
-    Route,
     Server,
     ServerLimits,
     Settings,
-    Target,
-    TargetLimits,
     Telemetry,
     Tenant,
     Traces,
 )
+from gateway.configuration.compiled_options import Assessment, BreakerLimits, Condition, ConfidenceWeights, NamedSchema, Retries
+from gateway.configuration.compiled_routes import Price, Repair, Route, RouteTarget, Target
 from gateway.configuration.compiling import compile_settings
+from gateway.configuration.models_routing import TargetLimits
 from gateway.configuration.parts import Parts
 from gateway.configuration.parts import parts_of as _parts_of
 from gateway.configuration.problems import Problem, SettingsError
@@ -39,10 +38,15 @@ from gateway.configuration.shape import check
 from gateway.configuration.source import Document
 
 __all__ = [
+    "Assessment",
+    "BreakerLimits",
+    "Condition",
+    "ConfidenceWeights",
     "Keys",
     "LeftOut",
     "Listen",
     "Logs",
+    "NamedSchema",
     "Parts",
     "Policy",
     "Price",
@@ -50,7 +54,10 @@ __all__ = [
     "Records",
     "Redaction",
     "RedactionOptions",
+    "Repair",
+    "Retries",
     "Route",
+    "RouteTarget",
     "Secret",
     "SecretReference",
     "Server",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.configuration.compiled_options import ConfidenceWeights, NamedSchema
+from gateway.configuration.compiled_routes import Route, Target
 from gateway.configuration.models import LogsShape as Logs
-from gateway.configuration.models import RedactionOptions, ServerLimits, TargetLimits
+from gateway.configuration.models import RedactionOptions, ServerLimits
 from gateway.configuration.models import TracesShape as Traces
 from gateway.configuration.secret import Secret
 
@@ -19,16 +20,12 @@ __all__ = [
     "Listen",
     "Logs",
     "Policy",
-    "Price",
     "Records",
     "Redaction",
     "RedactionOptions",
-    "Route",
     "Server",
     "ServerLimits",
     "Settings",
-    "Target",
-    "TargetLimits",
     "Telemetry",
     "Tenant",
     "Traces",
@@ -47,13 +44,8 @@ class LeftOut(NamedTuple):
 
     where: str
     why: str
-
-
-class Price(NamedTuple):
-    """US dollars per million tokens, which is micro-USD per token."""
-
-    input_usd_per_mtok: Decimal
-    output_usd_per_mtok: Decimal
+    line: int = 1
+    """Of the config file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,31 +73,6 @@ class Tenant:
     name: str
     placeholder_key: Secret
     redaction: RedactionOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A server that speaks OpenAI's API, and the model to ask it for."""
-
-    name: str
-    base_url: str
-    """Without a slash at its end."""
-    model: str
-    api_key: Secret | None
-    max_tokens_field: str
-    """``max_tokens`` or ``max_completion_tokens``."""
-    limits: TargetLimits
-    price: Price | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A name that callers use as ``model``."""
-
-    name: str
-    target: Target
-    aliases: tuple[str, ...]
-    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +121,13 @@ class Settings:
     """SHA-256 over the bytes of the file: the config's version on records. Secrets are no part of it, only references are."""
     server: Server
     keys: Keys
-    database: Path
+    database: Path | Secret
+    """The path of a SQLite file, or a ``postgresql://`` URL: ``text()`` gives it."""
     tenants: Mapping[str, Tenant]
     targets: Mapping[str, Target]
+    schemas: Mapping[str, NamedSchema]
+    """Those of ``schemas``, by name; the routes' are among them."""
+    confidence: ConfidenceWeights
     routes: Mapping[str, Route]
     routes_by_name: Mapping[str, Route]
     """Routes by their name and by each of their aliases."""
@@ -165,4 +136,4 @@ class Settings:
     records: Records
     telemetry: Telemetry
     left_out: tuple[LeftOut, ...]
-    """Optional targets, and the routes to them, that are not in use here."""
+    """Optional targets, and what of the routes leads to them, that are not in use here."""

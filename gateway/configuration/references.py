@@ -1,4 +1,4 @@
-"""What one part of the file says of another, or of the world outside: secrets, environment variables, targets of routes, names and aliases.
+"""What one part of the file says of another, or of the world outside: secrets, environment variables, targets of routes, schemas.
 
 Works on the plain values, so that a wrong type elsewhere hides none of these problems.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gateway.configuration.models import is_url
-from gateway.configuration.problems import Where, dotted, nearest
-from gateway.configuration.secret import Decode, Secret, UnresolvedError, at_least, ed25519_seed, header_value, lookup, parse_env, resolve
-from gateway.configuration.source import Document
+from gateway.configuration.forms import is_url
+from gateway.configuration.problems import Where, dotted
+from gateway.configuration.route_checks import check_routes
+from gateway.configuration.schema_files import read_schemas
+from gateway.configuration.secret import Decode, Secret, UnresolvedError, at_least, ed25519_seed, header_value, lookup, parse_env, postgres_url, resolve
+from gateway.configuration.source import Document, at, mapping
+from gateway.domain import Json
 
 API_KEY_HASH_BYTES = 32
 PLACEHOLDER_KEY_BYTES = 16
@@ -26,6 +29,8 @@ class SecretReference(NamedTuple):
     decode: Decode
     target: str | None
     """The target that it belongs to, if any."""
+    local: bool = True
+    """Whether any value of the right form will do, so that one can be drawn; not so where somebody else has to know it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class Resolved:
     """Values that came from environment variables."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Optional targets that are not in use, with the reason."""
+    schemas: dict[str, Json] = field(default_factory=dict)
+    """Those of ``schemas`` that can be read."""
 
 
 def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
@@ -53,22 +60,24 @@ def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
         except UnresolvedError as error:
             _miss(document, resolved, where, error)
     _check_shared(document, resolved)
-    _check_routes(document)
+    resolved.schemas = read_schemas(document)
+    check_routes(document)
     return resolved
 
 
 def secret_references(document: Document) -> Iterator[SecretReference]:
     """Every reference to a secret, in the order of the file's sections; what is no reference is left to the shape."""
-    places: list[tuple[Where, Decode, str | None]] = [
-        (("keys", "api_key_hash"), at_least(API_KEY_HASH_BYTES), None),
-        (("keys", "record_signing"), ed25519_seed, None),
-        *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES), None) for name in _mapping(document.data.get("tenants"))),
-        *((("targets", name, "api_key"), header_value, name) for name in _mapping(document.data.get("targets"))),
+    places: list[tuple[Where, Decode]] = [
+        (("keys", "api_key_hash"), at_least(API_KEY_HASH_BYTES)),
+        (("keys", "record_signing"), ed25519_seed),
+        (("database",), postgres_url),
+        *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)) for name in mapping(document.data.get("tenants"))),
+        *((("targets", name, "api_key"), header_value) for name in mapping(document.data.get("targets"))),
     ]
-    for where, decode, target in places:
-        text = _at(document, where)
+    for where, decode in places:
+        text = at(document, where)
         if isinstance(text, str) and (parse_env(text) or text.startswith("file:")):
-            yield SecretReference(where, text, decode, target)
+            yield SecretReference(where, text, decode, str(where[1]) if where[0] == "targets" else None, where[0] in {"keys", "tenants"})
 
 
 def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) -> Secret | None:
@@ -79,9 +88,9 @@ def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) 
 
 
 def _environment_texts(document: Document) -> Iterator[tuple[Where, str]]:
-    for name in _mapping(document.data.get("targets")):
+    for name in mapping(document.data.get("targets")):
         for key in ("base_url", "model"):
-            text = _at(document, ("targets", name, key))
+            text = at(document, ("targets", name, key))
             if isinstance(text, str) and parse_env(text):
                 yield ("targets", name, key), text
 
@@ -98,9 +107,8 @@ def _environment_text(where: Where, text: str, env: Mapping[str, str]) -> str:
 
 def _miss(document: Document, resolved: Resolved, where: Where, error: UnresolvedError) -> None:
     """Leave an optional target out where a variable is not set; anything else is a problem."""
-    name = str(where[1])
-    if error.unset and where[0] == "targets" and _at(document, ("targets", name, "optional")) is True:
-        resolved.left_out.setdefault(name, error.what)
+    if error.unset and where[0] == "targets" and at(document, (*where[:2], "optional")) is True:
+        resolved.left_out.setdefault(str(where[1]), error.what)
     else:
         document.problem(where, error.what, error.hint)
 
@@ -113,33 +121,3 @@ def _check_shared(document: Document, resolved: Resolved) -> None:
             first = owner.setdefault(secret.reveal(), where)
             if first != where:
                 document.problem(where, f"is the same secret as {dotted(first)}", "give each tenant one of its own")
-
-
-def _check_routes(document: Document) -> None:
-    """Every route leads to a target, and no name stands for two routes."""
-    routes, targets = _mapping(document.data.get("routes")), _mapping(document.data.get("targets"))
-    owner: dict[str, str] = {name: dotted(("routes", name)) for name in routes}
-    for name in routes:
-        target = _at(document, ("routes", name, "target"))
-        if isinstance(target, str) and target not in targets:
-            document.problem(("routes", name, "target"), f"no target named '{target}'", nearest(target, targets))
-        aliases = _at(document, ("routes", name, "aliases"))
-        for index, alias in enumerate(aliases if isinstance(aliases, tuple) else ()):
-            where: Where = ("routes", name, "aliases", index)
-            if not isinstance(alias, str):
-                continue
-            if alias in owner:
-                document.problem(where, f"'{alias}' already names {owner[alias]}")
-            else:
-                owner[alias] = f"{dotted(where)} (line {document.line(where)})"
-
-
-def _at(document: Document, where: Where) -> Any:
-    value: Any = document.data
-    for part in where:
-        value = _mapping(value).get(part)
-    return value
-
-
-def _mapping(value: Any) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 MAX_SECRET_BYTES = 65_536
 TOO_OPEN = 0o027
@@ -170,3 +171,16 @@ def header_value(raw: bytes) -> bytes:
     if not all(0x21 <= byte <= 0x7E for byte in raw):
         raise ValueError("has characters that cannot stand in an HTTP header")
     return raw
+
+
+def postgres_url(raw: bytes) -> bytes:
+    """A form: the URL of a PostgreSQL database, always with the scheme ``postgresql`` (``postgres`` is the same to libpq)."""
+    scheme, separator, rest = raw.partition(b"://")
+    try:
+        parts = urlsplit(raw.decode("ascii"))
+        whole = bool(parts.hostname or b"host=" in raw) and len(parts.path) > 1 and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if scheme not in {b"postgresql", b"postgres"} or not whole or any(byte <= 0x20 or byte == 0x7F for byte in raw):
+        raise ValueError("does not hold a URL such as postgresql://USER:PASSWORD@HOST:5432/NAME")
+    return b"postgresql" + separator + rest

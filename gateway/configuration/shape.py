@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gateway.configuration.models import FileShape
@@ -59,13 +60,18 @@ def keys_at(where: Where) -> frozenset[str]:
     models: list[type[BaseModel]] = [FileShape]
     named = False
     for part in where:
-        if named:
+        if named or isinstance(part, int):
             named = False
             continue
-        field = models[0].model_fields.get(str(part)) if models else None
+        field = _fields(models[0]).get(part) if models else None
         models = list(_models_in(field.annotation)) if field else []
         named = field is not None and "Mapping" in str(field.annotation)
-    return frozenset(models[0].model_fields) if models and not named else frozenset()
+    return frozenset(_fields(models[0])) if models and not named else frozenset()
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by the key of the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -129,3 +129,16 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     if kind == "float" and _FLOAT.match(text):
         return float(text)
     return text
+
+
+def at(document: Document, where: Where) -> Any:
+    """The plain value at ``where``; ``None`` where there is none."""
+    value: Any = document.data
+    for part in where:
+        value = mapping(value).get(part)
+    return value
+
+
+def mapping(value: Any) -> Mapping[Any, Any]:
+    """``value`` if it is a mapping, else an empty one: for looking into what may have any shape."""
+    return value if isinstance(value, Mapping) else {}

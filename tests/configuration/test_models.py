@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.configuration.models import KeysShape, RedactionOptions, ServerShape, Shape, TargetShape, is_url
+from gateway.configuration.forms import Shape, is_url
+from gateway.configuration.models import KeysShape, RedactionOptions, ServerShape
+from gateway.configuration.models_routing import TargetShape
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9101/v1", "https://example.com", "http://[::1]:80/v1"])

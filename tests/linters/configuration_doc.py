@@ -37,14 +37,14 @@ def table() -> str:
 
 def rows_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
-        key = f"{prefix}{name}"
+        key = f"{prefix}{field.alias or name}"
         inner, named = _inner(field.annotation)
         if inner is None or field.default is None:
             yield key, _kind(field), _default(field), _cell(field.description or "")
         elif named or field.is_required():
             yield key, "mapping", _default(field), _cell(field.description or "")
         if inner is not None:
-            yield from rows_of(inner, f"{key}.{'NAME.' if named else ''}")
+            yield from rows_of(inner, f"{key}{'[]' if 'tuple' in str(field.annotation) else ''}.{'NAME.' if named else ''}")
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
@@ -54,11 +54,17 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     for part in get_args(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part, get_origin(annotation) is not None and "Mapping" in str(annotation)
+        within = _inner(part)
+        if within[0] is not None:
+            return within
     return None, False
 
 
 KINDS = {
     "_reference": "reference",
+    "_last_resort": "text, mapping or list",
+    "Annotated[int": "whole number",
+    "int | None": "whole number",
     "_listen": "HOST:PORT",
     "_url": "URL",
     "Mapping": "mapping",
