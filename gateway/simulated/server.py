@@ -16,11 +16,16 @@ from aiohttp import web
 from gateway.domain import Json
 from gateway.simulated import faults
 from gateway.simulated.answers import answer_for, error_body, events, model_list, whole
+from gateway.simulated.embeddings import PATH as EMBEDDINGS
+from gateway.simulated.embeddings import EmbeddingsPrompt, embeddings_answer, embeddings_prompt
 from gateway.simulated.prompt import Prompt, matches, prompt_of
 from gateway.simulated.script import TEMPLATE, Fault, Rule, Script
 from gateway.simulated.script_reader import parse_script
 
 _ECHO = Rule()
+
+
+_READERS = {"/v1/chat/completions": prompt_of, EMBEDDINGS: embeddings_prompt}
 
 
 class Received(NamedTuple):
@@ -93,7 +98,8 @@ class SimulatedProvider:
         self._note(request, raw)
         if request.path == "/v1/models" and request.method == "GET":
             return _json(model_list(self._script.models))
-        if request.path != "/v1/chat/completions" or request.method != "POST":
+        reader = _READERS.get(request.path)
+        if reader is None or request.method != "POST":
             return _json(error_body("Not served by the simulated provider", "not_found", "invalid_request_error"), 404)
         try:
             body = orjson.loads(raw)
@@ -103,7 +109,7 @@ class SimulatedProvider:
             return _json(error_body("The body is not a JSON object", "invalid_json", "invalid_request_error"), 400)
         self.answering += 1
         try:
-            return await self._answer(request, prompt_of(body, {name.lower(): value for name, value in request.headers.items()}))
+            return await self._answer(request, reader(body, {name.lower(): value for name, value in request.headers.items()}))
         except (asyncio.CancelledError, ConnectionError):
             self.aborted += 1
             raise
@@ -163,6 +169,8 @@ class SimulatedProvider:
 
         ``place`` tells rules and the turns of their replies apart; the rule is -1 where it stands in no script.
         """
+        if isinstance(prompt, EmbeddingsPrompt):
+            return faults.JSON, [embeddings_answer(rule, prompt)]
         static = place[0] >= 0 and _is_static(rule) and not prompt.body.keys() & {"n", "logprobs"}
         key = (*place, prompt.model, prompt.stream, prompt.include_usage) if static else None
         known = self._static.get(key) if key is not None else None

@@ -63,7 +63,7 @@ async def test_models_are_listed_and_nothing_else_is_served() -> None:
             assert [model["id"] for model in (await response.json())["data"]] == ["one", "two"]
         async with session.get(provider.base_url.removesuffix("/v1") + "/log") as response:
             assert response.status == 404
-        assert (await post(provider, path="/embeddings"))[0] == 404
+        assert (await post(provider, path="/completions"))[0] == 404
 
 
 async def test_a_body_that_is_not_json_is_refused_as_a_real_provider_does() -> None:
