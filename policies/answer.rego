@@ -1,6 +1,6 @@
 package gateway.answer
 
-# The verdict on an answer: it goes to the caller if the intent was allowed, and reveals what the classes of data grant.
+# The verdict on an answer: it goes to the caller if the intent was allowed and nothing speaks against it, and reveals what the classes of data grant.
 
 import data.gateway.disclosure
 
@@ -9,6 +9,30 @@ default verdict := {
 	"reasons": [{"rule": "answer.default", "message": "no rule allows this"}],
 }
 
+verdict := {"outcome": "deny", "reasons": reasons} if count(reasons) > 0
+
 verdict := {"outcome": "allow", "obligations": {"reveal": disclosure.grants}} if {
 	input.intent_verdict.outcome == "allow"
+	count(reasons) == 0
 }
+
+reasons contains reason("answer.schema", "the answer breaks its schema, and so did every repair and fallback") if {
+	input.answer.schema_valid == false
+}
+
+# Without a signal the confidence is null, which Rego orders below every number: only a number can be too low.
+reasons contains reason("answer.confidence", message) if {
+	is_number(input.answer.confidence)
+	input.answer.confidence < least_confidence
+	signals := concat(", ", [name | some name, _ in object.get(input, ["answer", "signals"], {})])
+	message := sprintf("confidence in the answer is %v and has to be %v on this route, judging by: %v", [input.answer.confidence, least_confidence, signals])
+}
+
+# data.confidence: the tenant's own limit for the route, else the route's, else the default.
+least_confidence := object.get(data.confidence, ["tenants", tenant, route], object.get(data.confidence, ["routes", route], data.confidence.default))
+
+tenant := object.get(input, ["subject", "tenant"], "")
+
+route := object.get(input, ["request", "route"], "")
+
+reason(rule, message) := {"rule": rule, "message": message}

@@ -89,7 +89,7 @@ PROBLEMS: list[tuple[str, list[str]]] = [
     ("rules:\n  - times: -1", ["s.yaml:2: must be a whole number, 0 or more"]),
     ("rules:\n  - logprobs: 0.5", ["s.yaml:2: must be true, false, or logarithms of probabilities: one number or several, none above 0"]),
     ("rules:\n  - logprobs: [-1, often]", ["s.yaml:2: must be true, false, or logarithms of probabilities: one number or several, none above 0"]),
-    ("rules:\n  - when: {response_format: json}", ["s.yaml:2: 'json' is not one of json_schema, json_object (did you mean 'json_object'?)"]),
+    ("rules:\n  - when: {response_format: json_objekt}", ["s.yaml:2: 'json_objekt' is not one of json_schema, json_object (did you mean 'json_object'?)"]),
     ("rules:\n  - tool_calls: [{arguments: {}}]", ["s.yaml:2: a tool call needs 'name'"]),
     ("rules:\n  - usage: {input: 1}", ["s.yaml:2: usage needs 'output'"]),
     ("rules:\n  - usage: given\n  - usage: gven", ["s.yaml:3: 'gven' is not one of given, omitted, absurd (did you mean 'given'?)"]),

@@ -45,8 +45,13 @@ def some_input(chance: random.Random) -> dict[str, Any]:
             "tenant": chance.choice(["acme", "globex", "initech"]),
             "teams": chance.sample(["support", "research", "sales"], chance.randrange(4)),
         },
-        "request": {"route": chance.choice(["assistant", "assistant-large", "openai", "elsewhere"]), "tools": tools},
+        "request": {"route": chance.choice(["assistant", "assistant-large", "openai", "triage", "elsewhere"]), "tools": tools},
         "intent_verdict": {"outcome": chance.choice(["allow", "deny"])},
+        "answer": {
+            "schema_valid": chance.choice([True, False, None, None]),
+            "confidence": chance.choice([None, 0, 1, round(chance.random(), 4), round(chance.random(), 4)]),
+            "signals": chance.choice([{}, {"logprobs": 0.3}, {"agreement": 1.0, "repairs": 1, "truncated": True}]),
+        },
     }
     for section in list(parts):
         if chance.random() < 0.05:
