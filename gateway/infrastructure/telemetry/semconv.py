@@ -17,8 +17,11 @@ from urllib.parse import urlsplit
 from gateway.domain import Attempt, Decision, FindingCount
 from gateway.infrastructure.telemetry.spans import AttributeValue
 
-ROOT_CHAT: Final = "POST /v1/chat/completions"
+_ROUTES: Final[Mapping[str, str]] = {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}
+"""The path of each surface."""
+ROOT_CHAT: Final = f"POST {_ROUTES['chat']}"
 """The root span of a chat call, as the HTTP conventions name a server's span: method and route."""
+ROOT_EMBEDDINGS: Final = f"POST {_ROUTES['embeddings']}"
 
 ERROR_TYPE: Final = "error.type"
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -31,6 +34,7 @@ RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+EMBEDDING_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SERVER_ADDRESS: Final = "server.address"
@@ -46,7 +50,13 @@ INTENT_TENANT: Final = "gateway.tenant"
 INTENT_SUBJECT: Final = "gateway.subject"
 INTENT_ROUTE: Final = "gateway.route"
 INTENT_SURFACE: Final = "gateway.surface"
+ATTEMPTS: Final = "gateway.attempts"
+FALLBACK: Final = "gateway.fallback"
+CONFIDENCE: Final = "gateway.confidence"
+SCHEMA_VALID: Final = "gateway.schema_valid"
+REPAIRS: Final = "gateway.repairs"
 TARGET: Final = "gateway.target"
+ATTEMPT_PURPOSE: Final = "gateway.attempt.purpose"
 COST_MICROUSD: Final = "gateway.cost_microusd"
 USAGE_ESTIMATED: Final = "gateway.usage_estimated"
 CONFIG_REVISION: Final = "gateway.config.revision"
@@ -61,8 +71,22 @@ CONTENT_TRUNCATED: Final = "gateway.content_truncated"
 
 CHAT: Final = "chat"
 """``gen_ai.operation.name`` of a chat call."""
+EMBEDDINGS: Final = "embeddings"
+"""The same of a call for embeddings."""
 OPENAI: Final = "openai"
 """``gen_ai.provider.name``: by the conventions the flavour of the API, which may be served by anybody."""
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "azure": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+"""What the conventions call the providers for which litellm has another name."""
 
 CONTENT_LIMIT: Final = 16_384
 """Characters of content per attribute, so that what waits for a dead collector stays small."""
@@ -79,6 +103,7 @@ _REQUEST_NUMBERS: Final = (
     ("presence_penalty", "gen_ai.request.presence_penalty"),
     ("seed", "gen_ai.request.seed"),
     ("n", "gen_ai.request.choice.count"),
+    ("dimensions", EMBEDDING_DIMENSIONS),
 )
 _FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter"})
 """Those of OpenAI's API; what else an upstream says is content."""
@@ -88,6 +113,16 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 def error_code(error: str) -> str:
     """``error`` if it has the form of a code, else ``unknown``: an exception's message, which may quote content, never becomes a status."""
     return error if _ERROR_CODE.fullmatch(error) else "unknown"
+
+
+def root_name(surface: str) -> str:
+    """The name of the root span of a call on ``surface``: ``chat`` or ``embeddings``."""
+    return f"POST {_ROUTES[surface]}"
+
+
+def provider_name(provider: str | None) -> str:
+    """``gen_ai.provider.name`` for litellm's name of a provider; ``None`` is an OpenAI-compatible server."""
+    return OPENAI if provider is None else _PROVIDERS.get(provider, provider)
 
 
 def step_name(step: str) -> str:
@@ -108,16 +143,28 @@ class IntentFacts(NamedTuple):
     status: int | None = None
     """The HTTP status that the caller got."""
     target: str | None = None
+    """The one that answered, or was asked last."""
     cost_microusd: int | None = None
+    """Of all attempts together."""
     policy_revision: str | None = None
     config_revision: str | None = None
+    attempts: int | None = None
+    """How many calls of targets there were, whatever for."""
+    fallback: bool | None = None
+    """Whether another target than the first of the route answered."""
+    confidence: float | None = None
+    """In [0, 1]; ``None`` where the answer was not assessed."""
+    schema_valid: bool | None = None
+    """``None`` where no schema was asked for."""
+    repairs: int | None = None
+    """How often the model was asked again because its answer broke the schema."""
 
 
 def root_attributes(facts: IntentFacts) -> dict[str, AttributeValue]:
-    """The attributes of the SERVER span of a chat call."""
+    """The attributes of the SERVER span of an intent."""
     return {
         HTTP_REQUEST_METHOD: "POST",
-        HTTP_ROUTE: "/v1/chat/completions",
+        HTTP_ROUTE: _ROUTES.get(facts.surface),
         HTTP_RESPONSE_STATUS_CODE: facts.status,
         INTENT_ID: facts.intent_id,
         INTENT_TENANT: facts.tenant,
@@ -128,6 +175,11 @@ def root_attributes(facts: IntentFacts) -> dict[str, AttributeValue]:
         INTENT_STREAM_MODE: facts.stream_mode,
         TARGET: facts.target,
         COST_MICROUSD: facts.cost_microusd,
+        ATTEMPTS: facts.attempts,
+        FALLBACK: facts.fallback,
+        CONFIDENCE: facts.confidence,
+        SCHEMA_VALID: facts.schema_valid,
+        REPAIRS: facts.repairs,
         POLICY_REVISION: facts.policy_revision,
         CONFIG_REVISION: facts.config_revision,
     }
@@ -156,17 +208,26 @@ def findings_attributes(findings: Iterable[FindingCount]) -> dict[str, Attribute
 
 
 class ChatSpan:
-    """The CLIENT span of calls to one target; made once per target when the configuration compiles."""
+    """The CLIENT span of calls to one target; made once per target, and operation, when the configuration compiles."""
 
     __slots__ = ("_fixed", "name")
 
-    def __init__(self, target: str, model: str, base_url: str) -> None:
-        self.name = f"{CHAT} {model}"
+    def __init__(self, target: str, model: str, base_url: str | None, *, provider: str | None = None, operation: str = CHAT) -> None:
+        """Spans of ``operation`` (``CHAT`` or ``EMBEDDINGS``) of ``target``.
+
+        Args:
+            target: Its name in the config.
+            model: The model that it is asked for.
+            base_url: Where it is; ``None`` where litellm knows that itself: then the span has no address.
+            provider: litellm's name of the provider; ``None`` for an OpenAI-compatible server.
+            operation: What is asked of it.
+        """
+        self.name = f"{operation} {model}"
         """The span's name: operation and model, as the conventions want it."""
-        parts = urlsplit(base_url)
+        parts = urlsplit(base_url or "")
         self._fixed: dict[str, AttributeValue] = {
-            OPERATION_NAME: CHAT,
-            PROVIDER_NAME: OPENAI,
+            OPERATION_NAME: operation,
+            PROVIDER_NAME: provider_name(provider),
             REQUEST_MODEL: model,
             SERVER_ADDRESS: parts.hostname,
             SERVER_PORT: parts.port or _DEFAULT_PORTS.get(parts.scheme),
@@ -191,6 +252,7 @@ class ChatSpan:
             content: From ``content.content_attributes``; ``None`` unless the configuration asks for content.
         """
         attributes = self._fixed.copy()
+        attributes[ATTEMPT_PURPOSE] = attempt.purpose.value
         for name, attribute in _REQUEST_NUMBERS:
             value = params.get(name)
             if type(value) is int or type(value) is float:

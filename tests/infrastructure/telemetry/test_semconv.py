@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, http_attributes, server_attributes
 from opentelemetry.semconv.attributes import error_attributes
 
-from gateway.domain import Attempt, Decision, FindingCount, Hook, Origin, Reason, Usage, Verdict
+from gateway.domain import Attempt, Decision, FindingCount, Hook, Origin, Purpose, Reason, Usage, Verdict
 from gateway.infrastructure.telemetry import semconv
 
 ATTEMPT = Attempt(
@@ -55,6 +55,7 @@ def test_a_chat_span_has_what_the_conventions_require() -> None:
         "gateway.usage_estimated": True,
         "gateway.cost_microusd": 7,
         "gateway.target": "simulated",
+        "gateway.attempt.purpose": "first",
         "http.response.status_code": 200,
         "server.address": "api.example.com",
         "server.port": 443,
@@ -73,6 +74,7 @@ def test_nothing_but_numbers_is_taken_from_a_request() -> None:
         "server.address",
         "server.port",
         "gateway.target",
+        "gateway.attempt.purpose",
     }
 
 
@@ -82,6 +84,38 @@ def test_what_an_upstream_says_in_a_name_s_place_is_left_out(name: str) -> None:
     attributes = semconv.ChatSpan("t", "m", "http://127.0.0.1").attributes({}, odd, name, name)
     assert attributes["gen_ai.response.id"] is attributes["gen_ai.response.model"] is None
     assert "gen_ai.response.finish_reasons" not in attributes
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_a_chat_span_tells_what_the_call_was_for(purpose: Purpose) -> None:
+    attempt = Attempt(target="t", model="m", purpose=purpose, started_ns=1, ended_ns=2)
+    assert semconv.ChatSpan("t", "m", None).attributes({}, attempt)["gateway.attempt.purpose"] == purpose.value
+
+
+@pytest.mark.parametrize(
+    ("provider", "named"),
+    [(None, "openai"), ("openai", "openai"), ("anthropic", "anthropic"), ("gemini", "gcp.gemini"), ("vertex_ai", "gcp.vertex_ai"), ("bedrock", "aws.bedrock"),
+     ("azure", "azure.ai.openai"), ("mistral", "mistral_ai"), ("together_ai", "together_ai")],
+)  # fmt: skip
+def test_a_provider_has_the_name_of_the_conventions_where_they_have_one(provider: str | None, named: str) -> None:
+    attributes = semconv.ChatSpan("t", "m", None, provider=provider).attributes({}, ATTEMPT)
+    assert attributes["gen_ai.provider.name"] == named
+    assert attributes["server.address"] is attributes["server.port"] is None
+
+
+def test_every_provider_that_is_renamed_gets_a_name_of_the_conventions() -> None:
+    known = {member.value for member in gen_ai_attributes.GenAiProviderNameValues}
+    assert set(semconv._PROVIDERS.values()) <= known
+    assert not set(semconv._PROVIDERS) & known
+
+
+def test_a_call_for_embeddings_has_an_operation_of_its_own() -> None:
+    span = semconv.ChatSpan("t", "vectors-1", "http://127.0.0.1/v1", operation=semconv.EMBEDDINGS)
+    attributes = span.attributes({"dimensions": 256, "input": ["anna@example.com"]}, ATTEMPT)
+    assert span.name == "embeddings vectors-1"
+    assert attributes["gen_ai.operation.name"] == "embeddings"
+    assert attributes["gen_ai.embeddings.dimension.count"] == 256
+    assert "anna" not in str(attributes)
 
 
 def test_calls_of_one_target_do_not_share_attributes() -> None:
@@ -121,3 +155,21 @@ def test_the_root_says_who_what_and_how_it_ended() -> None:
         "gateway.surface": "chat",
         "gateway.intent.state": "completed",
     }
+
+
+def test_the_root_says_what_it_took_and_how_far_the_answer_can_be_trusted() -> None:
+    facts = semconv.IntentFacts(attempts=3, fallback=True, confidence=0.31, schema_valid=True, repairs=1)
+    told = semconv.root_attributes(facts)
+    assert {name: told[f"gateway.{name}"] for name in ("attempts", "fallback", "confidence", "schema_valid", "repairs")} == {
+        "attempts": 3,
+        "fallback": True,
+        "confidence": 0.31,
+        "schema_valid": True,
+        "repairs": 1,
+    }
+
+
+@pytest.mark.parametrize(("surface", "name"), [("chat", semconv.ROOT_CHAT), ("embeddings", semconv.ROOT_EMBEDDINGS)])
+def test_the_root_is_named_by_method_and_route(surface: str, name: str) -> None:
+    assert semconv.root_name(surface) == name
+    assert f"POST {semconv.root_attributes(semconv.IntentFacts(surface=surface))['http.route']}" == name
