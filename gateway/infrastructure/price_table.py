@@ -1,4 +1,7 @@
-"""The price table that litellm ships as package data, read without importing litellm (its import takes seconds; the file is 3 MB of JSON, about 30 ms)."""
+"""The table of prices and context windows that litellm ships as package data, read without importing litellm, as that takes seconds.
+
+The file is 3 MB of JSON, which takes about 30 ms.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,23 @@ def price_rows(models: Iterable[str]) -> dict[str, Json]:
     return found
 
 
+def context_tokens(models: Iterable[str]) -> dict[str, int]:
+    """The context windows of ``models`` in tokens, by the names that were asked for; a model whose window the table does not know is left out. Blocking.
+
+    A row's ``max_input_tokens`` is meant; ``max_tokens``, an older name, where the row has no other, as it is the output's beside ``max_output_tokens``.
+    """
+    windows = {model: _window(row) for model, row in price_rows(models).items()}
+    return {model: window for model, window in windows.items() if type(window) is int and window > 0}
+
+
 def litellm_folder() -> Path | None:
     """Where litellm's package data is; ``None`` where it is not installed."""
     spec = find_spec("litellm")
     return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def _window(row: Json) -> object:
+    return row.get("max_input_tokens") or (None if "max_output_tokens" in row else row.get("max_tokens"))
 
 
 def _table() -> Json:

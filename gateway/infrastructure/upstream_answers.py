@@ -21,6 +21,8 @@ _PARAMETER = re.compile(r"[a-z]{1,24}(?:_[a-z]{1,24}){0,5}(?:\[[0-9]{1,4}\])?", 
 _DEEPEST_WRITTEN = 200
 """Below the 254 levels that orjson writes; it reads 1,024."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}", re.ASCII)
+_CONTEXT_LENGTH = "upstream.context_length"
+"""The request is too long for this model; it may fit into another's context window."""
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
@@ -131,7 +133,8 @@ def refusal(status: int, raw: bytes, retry_after: str | None, target: str) -> Up
     if status in {401, 403}:
         return UpstreamRejected(f"The target {target} did not accept the gateway's own credentials{said}. Check the target's api_key.", upstream_status=status)
     if 400 <= status < 500:
-        return UpstreamRejected(f"The target {target} rejected the request with status {status}{said}.", upstream_status=status, param=param)
+        code = _CONTEXT_LENGTH if _error_object(_parsed(raw)).get("code") == "context_length_exceeded" else None
+        return UpstreamRejected(f"The target {target} rejected the request with status {status}{said}.", upstream_status=status, param=param, code=code)
     if status >= 500:
         return UpstreamUnavailable(f"The target {target} failed with status {status}{said}.", upstream_status=status, headers=_retry_after(retry_after))
     return malformed(target, f"it answered with status {status}, which is no answer to a call", status)

@@ -45,18 +45,24 @@ class Step(NamedTuple):
 class _Candidate:
     """A target that may be called, and what has become of it so far."""
 
-    __slots__ = ("failures", "min_remaining_s", "not_before", "passed", "repair_only", "target", "tries")
+    __slots__ = ("failures", "not_before", "passed", "target", "tries")
 
-    def __init__(self, considered: Considered) -> None:
-        self.target = considered.target
-        self.min_remaining_s = considered.min_remaining_s
-        self.repair_only = considered.repair_only
+    def __init__(self, target: Target) -> None:
+        self.target = target
         self.tries = 0
         """Calls of it but samples and repairs: one and the retries."""
         self.failures = 0
         self.not_before = float("-inf")
         self.passed = False
         """Never to be called again."""
+
+
+class _Place(NamedTuple):
+    """A place in the order. A target can have several, with conditions of their own; what became of it counts for all of them."""
+
+    candidate: _Candidate
+    min_remaining_s: float
+    repair_only: bool
 
 
 class Course:
@@ -85,9 +91,11 @@ class Course:
         self._too_late = False
         self._open: dict[Permit, _Candidate] = {}
         self._candidates: dict[str, _Candidate] = {}
+        self._places: list[_Place] = []
         for each in order:
-            if each.skipped is None and each.target.name not in self._candidates:
-                self._candidates[each.target.name] = _Candidate(each)
+            if each.skipped is None:
+                candidate = self._candidates.get(each.target.name) or self._candidates.setdefault(each.target.name, _Candidate(each.target))
+                self._places.append(_Place(candidate, each.min_remaining_s, each.repair_only))
 
     @property
     def remaining_s(self) -> float:
@@ -105,21 +113,21 @@ class Course:
         if self.exhausted is not None:
             return None
         self._too_late = False
-        cooling: list[_Candidate] = []
+        cooling: list[_Place] = []
         step = None
-        for candidate in self._eligible(purpose, only):
-            start = max(now, candidate.not_before)
-            if self._breakers.cooling_until(candidate.target.name) > start:
-                cooling.append(candidate)
+        for place in self._eligible(purpose, only):
+            start = max(now, place.candidate.not_before)
+            if self._breakers.cooling_until(place.candidate.target.name) > start:
+                cooling.append(place)
                 continue
-            step = self._take(candidate, purpose, now, start - now)
+            step = self._take(place, purpose, now, start - now)
             if step is not None:
                 break
         if step is None and purpose is not Purpose.HEDGE:
             step = self._wait_for(cooling, purpose, now)
-        for candidate in cooling:
-            if step is None or step.target is not candidate.target:
-                self._skip(candidate, RATE_LIMITED)
+        for place in cooling:
+            if step is None or step.target.name != place.candidate.target.name:
+                self._skip(place.candidate, RATE_LIMITED)
         if step is None:
             self.exhausted = "deadline" if self._too_late else "targets"
         return step
@@ -175,27 +183,29 @@ class Course:
             return "budget"
         return "deadline" if now >= self.deadline else None
 
-    def _eligible(self, purpose: Purpose | None, only: Target | None) -> Iterable[_Candidate]:
+    def _eligible(self, purpose: Purpose | None, only: Target | None) -> Iterable[_Place]:
         beside = purpose in _ASKED_DIFFERENTLY
         most = self._retries.max
-        for candidate in self._candidates.values():
+        for place in self._places:
+            candidate = place.candidate
             if candidate.passed or (only is not None and candidate.target.name != only.name):
                 continue
             if beside:
-                if only is not None or not candidate.repair_only:
-                    yield candidate
-            elif candidate.tries <= most and not self._is_under_way(candidate) and not candidate.repair_only:
-                yield candidate
+                if only is not None or not place.repair_only:
+                    yield place
+            elif candidate.tries <= most and not self._is_under_way(candidate) and not place.repair_only:
+                yield place
 
-    def _take(self, candidate: _Candidate, purpose: Purpose | None, now: float, wait_s: float) -> Step | None:
-        """The step to ``candidate``, unless something stands against it now."""
+    def _take(self, place: _Place, purpose: Purpose | None, now: float, wait_s: float) -> Step | None:
+        """The step to the target of ``place``, unless something stands against it now."""
+        candidate = place.candidate
         if now + wait_s >= self.deadline:
             self._too_late = True
             return None
         if purpose is Purpose.HEDGE and wait_s > 0:
             return None
         reason = None
-        if self.deadline - now - wait_s < candidate.min_remaining_s:
+        if self.deadline - now - wait_s < place.min_remaining_s:
             reason = MIN_REMAINING
         elif self._busy(candidate.target.name):
             reason = BUSY
@@ -210,12 +220,12 @@ class Course:
         self._open[permit] = candidate
         return step
 
-    def _wait_for(self, cooling: Iterable[_Candidate], purpose: Purpose | None, now: float) -> Step | None:
+    def _wait_for(self, cooling: Iterable[_Place], purpose: Purpose | None, now: float) -> Step | None:
         """Where every other target is out: one that asked to be left alone, if that is not for too long; a little later, as others wait for it too."""
-        for candidate in cooling:
-            cools_s = self._breakers.cooling_until(candidate.target.name) - now
+        for place in cooling:
+            cools_s = self._breakers.cooling_until(place.candidate.target.name) - now
             if cools_s <= self._retries.retry_after_max_s:
-                step = self._take(candidate, purpose, now, cools_s + self._rand() * self._retries.backoff_s)
+                step = self._take(place, purpose, now, cools_s + self._rand() * self._retries.backoff_s)
                 if step is not None:
                     return step
         return None

@@ -71,6 +71,31 @@ class Gauge:
         return GaugeMetricFamily(self.name, self.help, value=self.value)
 
 
+class States:
+    """Which of a few states each of several things is in: a series for each pair, 1 for the state that it is in, else 0."""
+
+    __slots__ = ("_label", "_states", "_values", "help", "name")
+
+    def __init__(self, name: str, help_text: str, label: str, states: Sequence[str]) -> None:
+        self.name = name
+        self.help = help_text
+        self._label = label
+        self._states = states
+        self._values: dict[str, str] = {}
+
+    def set(self, thing: str, state: str) -> None:
+        """``thing`` is in ``state`` now."""
+        self._values[thing] = state
+
+    def collect(self) -> Metric:
+        """The family as it is now."""
+        family = GaugeMetricFamily(self.name, self.help, labels=[self._label, "state"])
+        for thing, current in list(self._values.items()):
+            for state in self._states:
+                family.add_metric([thing, state], 1.0 if state == current else 0.0)
+        return family
+
+
 class Info:
     """A gauge of 1 whose label tells what is in force, such as a revision."""
 
@@ -129,4 +154,4 @@ class Histogram:
         return family
 
 
-Instrument = Counter | Gauge | Info | Histogram
+Instrument = Counter | Gauge | States | Info | Histogram

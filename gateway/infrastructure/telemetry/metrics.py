@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from gateway.domain import Attempt, Decision, State
-from gateway.infrastructure.telemetry.instruments import Counter, Gauge, Histogram, Info, Instrument
+from gateway.infrastructure.telemetry.instruments import Counter, Gauge, Histogram, Info, Instrument, States
 from gateway.infrastructure.telemetry.semconv import CHAT, OPENAI
 
 # The conventions' advice for gen_ai.client.operation.duration (doubling from 10 ms) and gen_ai.client.token.usage (powers of four).
@@ -24,6 +24,8 @@ _SHORT_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 _GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_BREAKER_STATES = ("closed", "open", "half_open")
 _DROPS = ("queue_full", "unreachable", "rejected", "shutdown")
 
 
@@ -41,7 +43,13 @@ class Metrics:
         self._in_flight = Gauge("gateway_intents_in_flight", "Intents that run now.")
         self._refused = Counter("gateway_requests_refused", "Requests refused before they became an intent, by error code.", ("code",))
         self._keys = Counter("gateway_keys_rejected", "API keys that were not accepted.", ("reason",))
-        self._attempts = Counter("gateway_attempts", "Calls of targets; error is empty where none occurred.", ("target", "error"))
+        self._attempts = Counter("gateway_attempts", "Calls of targets; error is empty where none occurred.", ("target", "purpose", "error"))
+        self._skipped = Counter("gateway_attempts_skipped", "Targets that were passed over for an intent.", ("target", "reason"))
+        self._breakers = States("gateway_breaker_state", "The state that a target's breaker is in.", "target", _BREAKER_STATES)
+        self._fallbacks = Counter("gateway_fallbacks", "Intents that another than the first target of their order answered.", ("route",))
+        self._repairs = Counter("gateway_repairs", "Repairs of answers that broke their schema.", ("route", "result"))
+        self._confidence = Histogram("gateway_confidence", "Confidence in answers, in [0, 1].", _SHARES, ("route",))
+        self._last_resorts = Counter("gateway_last_resorts", "Intents that the route's last resort answered.", ("route",))
         self._tokens = Counter("gateway_tokens", "Tokens by target.", ("target", "type"))
         self._cost = Counter("gateway_cost_microusd", "Cost in micro-USD by target.", ("target",))
         self._gen_ai_duration = Histogram("gen_ai_client_operation_duration_seconds", "GenAI operation duration.", _SECONDS, (*_GEN_AI, "error_type"))
@@ -90,7 +98,7 @@ class Metrics:
     def attempt(self, attempt: Attempt) -> None:
         """A call of a target ended: counts it, its tokens and its cost, and feeds the conventions' two GenAI histograms."""
         target, model, error = attempt.target, attempt.model, attempt.error or ""
-        self._attempts.add(target, error)
+        self._attempts.add(target, attempt.purpose.value, error)
         self._gen_ai_duration.observe((attempt.ended_ns - attempt.started_ns) / 1e9, CHAT, OPENAI, model, error)
         if attempt.cost_microusd:
             self._cost.add(target, amount=attempt.cost_microusd)
@@ -101,6 +109,30 @@ class Metrics:
     def _usage(self, target: str, model: str, kind: str, tokens: int) -> None:
         self._tokens.add(target, kind, amount=tokens)
         self._gen_ai_tokens.observe(tokens, CHAT, OPENAI, model, kind)
+
+    def attempt_skipped(self, target: str, reason: str) -> None:
+        """A target was passed over for an intent: ``breaker.open``, ``when.labels`` ..."""
+        self._skipped.add(target, reason)
+
+    def breaker(self, target: str, state: str) -> None:
+        """A target's breaker is ``closed``, ``open`` or ``half_open`` now."""
+        self._breakers.set(target, state)
+
+    def fallback(self, route: str) -> None:
+        """Another than the first target of its order answered an intent."""
+        self._fallbacks.add(route)
+
+    def repair(self, route: str, result: str) -> None:
+        """A repair ended: ``extracted`` (without a call), ``repaired``, ``invalid`` (still) or ``failed`` (the call did)."""
+        self._repairs.add(route, result)
+
+    def confidence(self, route: str, score: float) -> None:
+        """An answer was assessed; one without a signal is not counted."""
+        self._confidence.observe(score, route)
+
+    def last_resort(self, route: str) -> None:
+        """No target answered, and the route's fixed answer was given."""
+        self._last_resorts.add(route)
 
     def findings(self, category: str, count: int) -> None:
         """Values of a category were found."""

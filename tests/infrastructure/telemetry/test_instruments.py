@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.infrastructure.telemetry.instruments import MAX_SERIES, Counter, Gauge, Histogram, Info
+from gateway.infrastructure.telemetry.instruments import MAX_SERIES, Counter, Gauge, Histogram, Info, States
 
 
 def test_a_counter_adds_up_per_combination_of_labels() -> None:
@@ -32,6 +32,16 @@ def test_labels_without_bound_end_as_other() -> None:
     sizes = {(sample.labels["kind"], sample.value) for sample in histogram.collect().samples if sample.name == "sizes_count"}
     assert ("other", 50.0) in sizes
     assert len(sizes) == MAX_SERIES + 1
+
+
+def test_each_thing_is_in_one_of_the_states() -> None:
+    states = States("doors", "Doors.", "door", ("open", "shut"))
+    assert states.collect().samples == []
+    states.set("front", "open")
+    states.set("back", "open")
+    states.set("front", "shut")
+    seen = {(sample.labels["door"], sample.labels["state"]): sample.value for sample in states.collect().samples}
+    assert seen == {("front", "open"): 0, ("front", "shut"): 1, ("back", "open"): 1, ("back", "shut"): 0}
 
 
 @given(st.lists(st.floats(0, 100), min_size=1))

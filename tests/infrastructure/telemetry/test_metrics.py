@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from gateway.domain import Attempt, Decision, Hook, State, Usage, Verdict
+from gateway.domain import Attempt, Decision, Hook, Purpose, State, Usage, Verdict
 from gateway.infrastructure.telemetry.metrics import Metrics
 from tests.infrastructure.telemetry.conftest import Read
 
 GEN_AI = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "gen_ai_request_model": "simulated-1"}
+
+STATES = ("closed", "open", "half_open")
 
 
 def test_an_intent_is_in_flight_until_it_is_finished_and_then_counted(metrics: Metrics, read: Read) -> None:
@@ -21,9 +23,9 @@ def test_an_intent_is_in_flight_until_it_is_finished_and_then_counted(metrics: M
 
 def test_an_attempt_feeds_counters_and_the_histograms_of_the_conventions(metrics: Metrics, read: Read) -> None:
     metrics.attempt(Attempt(target="t", model="simulated-1", started_ns=0, ended_ns=2_000_000_000, usage=Usage(10, 20, False), cost_microusd=5))
-    metrics.attempt(Attempt(target="t", model="simulated-1", started_ns=0, ended_ns=1_000_000_000, error="upstream.timeout"))
-    assert read("gateway_attempts_total", target="t", error="") == 1
-    assert read("gateway_attempts_total", target="t", error="upstream.timeout") == 1
+    metrics.attempt(Attempt(target="t", model="simulated-1", started_ns=0, ended_ns=1_000_000_000, purpose=Purpose.RETRY, error="upstream.timeout"))
+    assert read("gateway_attempts_total", target="t", purpose="first", error="") == 1
+    assert read("gateway_attempts_total", target="t", purpose="retry", error="upstream.timeout") == 1
     assert read("gateway_tokens_total", target="t", type="input") == 10
     assert read("gateway_tokens_total", target="t", type="output") == 20
     assert read("gateway_cost_microusd_total", target="t") == 5
@@ -31,6 +33,31 @@ def test_an_attempt_feeds_counters_and_the_histograms_of_the_conventions(metrics
     assert read("gen_ai_client_operation_duration_seconds_count", **GEN_AI, error_type="upstream.timeout") == 1
     assert read("gen_ai_client_token_usage_bucket", **GEN_AI, gen_ai_token_type="output", le="64.0") == 1
     assert read("gen_ai_client_token_usage_bucket", **GEN_AI, gen_ai_token_type="output", le="16.0") == 0
+
+
+def test_a_breakers_gauge_is_one_for_the_state_that_it_is_in(metrics: Metrics, read: Read) -> None:
+    metrics.breaker("primary", "closed")
+    metrics.breaker("backup", "closed")
+    metrics.breaker("primary", "open")
+    assert {state: read("gateway_breaker_state", target="primary", state=state) for state in STATES} == {"closed": 0, "open": 1, "half_open": 0}
+    metrics.breaker("primary", "half_open")
+    assert {state: read("gateway_breaker_state", target="primary", state=state) for state in STATES} == {"closed": 0, "open": 0, "half_open": 1}
+    assert read("gateway_breaker_state", target="backup", state="closed") == 1
+
+
+def test_what_routing_repair_and_confidence_did_is_counted(metrics: Metrics, read: Read) -> None:
+    metrics.attempt_skipped("primary", "breaker.open")
+    metrics.fallback("assistant")
+    metrics.repair("assistant", "repaired")
+    metrics.repair("assistant", "repaired")
+    metrics.confidence("assistant", 0.82)
+    metrics.last_resort("assistant")
+    assert read("gateway_attempts_skipped_total", target="primary", reason="breaker.open") == 1
+    assert read("gateway_fallbacks_total", route="assistant") == 1
+    assert read("gateway_repairs_total", route="assistant", result="repaired") == 2
+    assert read("gateway_confidence_bucket", route="assistant", le="0.8") == 0
+    assert read("gateway_confidence_bucket", route="assistant", le="0.9") == 1
+    assert read("gateway_last_resorts_total", route="assistant") == 1
 
 
 def test_policy_shows_its_decisions_reloads_and_the_revision_in_force(metrics: Metrics, read: Read) -> None:
