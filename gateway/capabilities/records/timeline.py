@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.capabilities.records.entries import CLOSED, CORRECTED, ERASED, OPENED
 from gateway.capabilities.records.store import Record, RecordedEntry
 from gateway.domain import Json
+
+_A_WAIT_NS: Final = 1_000_000
+"""A pause shorter than a millisecond is the gateway's own work, not a wait."""
+_REPAIRS: Final = {
+    "extracted": "JSON taken out of the text around it, without a call:",
+    "asked": "the model was asked again and told where:",
+    "replaced": "another target was asked afresh, in place of",
+}
 
 
 def draw(record: Record) -> Iterator[str]:
@@ -39,8 +47,9 @@ def _opened(entry: RecordedEntry, begin: int) -> Iterator[str]:
 
 def _closed(entry: RecordedEntry, begin: int) -> Iterator[str]:
     facts = entry.facts
-    for attempt in facts.get("attempts") or []:
-        yield from _attempt(attempt, begin)
+    yield from _course(facts)
+    yield from _attempts(_dicts(facts.get("attempts")), begin)
+    yield from _quality(facts)
     yield from _details("found in answer", _findings(facts.get("findings")))
     yield from _decision(facts.get("decision"), "answer")
     yield _event(entry.at_ns, begin, "closed", _joined("  ", facts.get("state"), facts.get("reason"), _http(facts.get("http_status"))))
@@ -87,12 +96,58 @@ def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _course(facts: Json) -> Iterator[str]:
+    """Which targets could serve the intent, in their order, and why others could not."""
+    order = _dicts(facts.get("routing"))
+    if order:
+        open_to = [one.get("target") for one in order if not one.get("skipped")]
+        yield _event(None, 0, "routed", " → ".join(map(str, open_to)) or "no target was left")
+    yield from _details("skipped", ", ".join(f"{one.get('target')} ({one['skipped']})" for one in order if one.get("skipped")))
+    yield from _details("passed over", ", ".join(f"{one.get('target')} ({one.get('reason')})" for one in _dicts(facts.get("passed_over"))))
+
+
+def _attempts(attempts: list[Json], begin: int) -> Iterator[str]:
+    """Every call of a target, with how long the gateway waited before it once the one before had ended."""
+    before: int | None = None
+    for attempt in sorted(attempts, key=lambda one: one["started_ns"] if isinstance(one.get("started_ns"), int) else 0):
+        yield from _attempt(attempt, begin)
+        started, ended = attempt.get("started_ns"), attempt.get("ended_ns")
+        if before is not None and isinstance(started, int) and started - before >= _A_WAIT_NS:
+            yield _detail(f"waited: {(started - before) / 1e6:.1f} ms before it")
+        before = ended if isinstance(ended, int) else None
+    costs = [cost for attempt in attempts if isinstance(cost := attempt.get("cost_microusd"), int)]
+    if len(attempts) > 1:
+        yield _event(None, 0, "together", f"{len(attempts)} attempts, {sum(costs)} micro-USD")
+
+
+def _quality(facts: Json) -> Iterator[str]:
+    """Whether the answer met its schema, what it took, and how far it is trusted."""
+    for repair in _dicts(facts.get("repairs")):
+        yield _event(None, 0, "repaired", _joined("  ", _REPAIRS.get(str(repair.get("kind")), repair.get("kind")), repair.get("target")))
+        yield from _failures("it broke", repair)
+    schema = facts.get("schema")
+    if isinstance(schema, dict) and schema.get("valid") is not None:
+        yield _event(None, 0, "checked", "meets its schema" if schema["valid"] else "breaks its schema")
+        yield from _failures("at", schema)
+    for judged in _dicts(facts.get("confidence")):
+        score = judged.get("score")
+        yield _event(None, 0, "assessed", "no signal, no confidence" if score is None else f"confidence {score}")
+        yield from _details("signals", _pairs(judged.get("signals")))
+    if facts.get("last_resort"):
+        yield _event(None, 0, "answered", "the route's last resort: no target gave a usable answer")
+
+
+def _failures(label: str, broken: Json) -> Iterator[str]:
+    for failure in _dicts(broken.get("failures")):
+        yield _detail(f"{label}: {failure.get('where') or 'the whole'}  {failure.get('keyword')}")
+
+
 def _attempt(attempt: Json, begin: int) -> Iterator[str]:
     started, ended, first = (attempt.get(name) for name in ("started_ns", "ended_ns", "first_token_ns"))
     took = f"{(ended - started) / 1e6:.1f} ms" if isinstance(started, int) and isinstance(ended, int) else None
     until_first = f"first token after {(first - started) / 1e6:.1f} ms" if isinstance(first, int) and isinstance(started, int) else None
     outcome = _joined(", ", _http(attempt.get("status")), attempt.get("finish_reason"), attempt.get("error"))
-    yield _event(started, begin, "attempt", _joined("  ", attempt.get("target"), attempt.get("model"), outcome))
+    yield _event(started, begin, "attempt", _joined("  ", attempt.get("purpose"), attempt.get("target"), attempt.get("model"), outcome))
     yield from _details("took", _joined(", ", took, until_first))
     yield from _details("tokens", _usage(attempt.get("usage")))
     cost = attempt.get("cost_microusd")
@@ -106,8 +161,12 @@ def _usage(usage: Any) -> str:
 
 
 def _findings(findings: Any) -> str:
-    items = findings if isinstance(findings, list) else []
-    return ", ".join(f"{item.get('count')} {item.get('category')} in {item.get('where')}" for item in items if isinstance(item, dict))
+    return ", ".join(f"{item.get('count')} {item.get('category')} in {item.get('where')}" for item in _dicts(findings))
+
+
+def _dicts(value: Any) -> list[Json]:
+    """The objects in a list; one that stands alone counts as a list of one."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
 
 
 def _steps(steps: Any) -> str:

@@ -94,6 +94,73 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
     ]
 
 
+def attempt(purpose: str, target: str, started_ms: int, ended_ms: int, **more: Any) -> dict[str, Any]:
+    return {"purpose": purpose, "target": target, "model": "m", "started_ns": started_ms * 1_000_000, "ended_ns": ended_ms * 1_000_000, **more}
+
+
+def test_the_timeline_tells_every_attempt_and_how_the_answer_came_to_be_trusted_or_not() -> None:
+    closed = {
+        "state": "refused",
+        "reason": "answer.confidence",
+        "http_status": 403,
+        "routing": [
+            {"target": "eu", "tier": 1, "skipped": "when.labels"},
+            {"target": "one", "tier": 1, "skipped": None},
+            {"target": "two", "tier": 2, "skipped": None},
+        ],
+        "passed_over": [{"target": "three", "reason": "breaker.open"}],
+        "attempts": [
+            attempt("first", "one", 1, 21, status=503, error="upstream.unavailable"),
+            attempt("fallback", "two", 551, 601, status=200, finish_reason="stop", cost_microusd=5),
+            attempt("retry", "one", 271, 551, error="upstream.timeout"),
+            attempt("repair", "two", 601, 650, status=200, finish_reason="stop", cost_microusd=8),
+        ],
+        "repairs": [
+            {"kind": "asked", "target": "two", "failures": [{"where": "/properties/items/minItems", "keyword": "minItems"}, {"where": "", "keyword": "json"}]},
+            {"kind": "extracted", "target": "two", "failures": []},
+        ],
+        "schema": {"digests": ["d" * 64], "valid": False, "failures": [{"where": "/required", "keyword": "required"}]},
+        "confidence": [{"score": 0.31, "signals": {"logprobs": 0.22, "repairs": 1, "truncated": True}}, {"score": None, "signals": {}}],
+        "last_resort": True,
+    }
+    lines = list(draw(record(entry("closed", 700_000_000, closed), entry("opened", 0, {}))))
+    begin = lines.index(next(line for line in lines if "routed" in line))
+    pad, none = " " * 25, " " * 13
+    assert lines[begin : lines.index(next(line for line in lines if "  closed  " in line))] == [
+        f"{none}  routed    one → two",
+        f"{pad}skipped: eu (when.labels)",
+        f"{pad}passed over: three (breaker.open)",
+        "    -699.0 ms  attempt   first  one  m  HTTP 503, upstream.unavailable",
+        f"{pad}took: 20.0 ms",
+        "    -429.0 ms  attempt   retry  one  m  upstream.timeout",
+        f"{pad}took: 280.0 ms",
+        f"{pad}waited: 250.0 ms before it",
+        "    -149.0 ms  attempt   fallback  two  m  HTTP 200, stop",
+        f"{pad}took: 50.0 ms",
+        f"{pad}cost: 5 micro-USD",
+        "     -99.0 ms  attempt   repair  two  m  HTTP 200, stop",
+        f"{pad}took: 49.0 ms",
+        f"{pad}cost: 8 micro-USD",
+        f"{none}  together  4 attempts, 13 micro-USD",
+        f"{none}  repaired  the model was asked again and told where:  two",
+        f"{pad}it broke: /properties/items/minItems  minItems",
+        f"{pad}it broke: the whole  json",
+        f"{none}  repaired  JSON taken out of the text around it, without a call:  two",
+        f"{none}  checked   breaks its schema",
+        f"{pad}at: /required  required",
+        f"{none}  assessed  confidence 0.31",
+        f"{pad}signals: logprobs 0.22, repairs 1, truncated True",
+        f"{none}  assessed  no signal, no confidence",
+        f"{none}  answered  the route's last resort: no target gave a usable answer",
+    ]
+
+
+@pytest.mark.parametrize("odd", [None, "odd", 3, [], ["odd"], [None], {}, [{}], [{"failures": "odd", "signals": "odd", "started_ns": "odd"}]])
+@pytest.mark.parametrize("name", ["routing", "passed_over", "attempts", "repairs", "schema", "confidence"])
+def test_what_is_odd_in_the_facts_of_attempts_is_borne(name: str, odd: Any) -> None:
+    assert any("  closed  " in line for line in draw(record(entry("closed", 5, {name: odd, "state": "completed"}))))
+
+
 @pytest.mark.parametrize(
     "facts",
     [
