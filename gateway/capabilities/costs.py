@@ -106,7 +106,8 @@ class CostMeter:
     def count(self, request: Json, answer: Json) -> Usage:
         """Tokens counted here. Blocking: ``answer`` may be a completion in part, an empty one too."""
         messages = _list(request.get("messages"))
-        paid = self._counter.count("\n".join(_texts([messages, request.get("tools")]))) + _PER_MESSAGE * len(messages) + bool(messages) * 3
+        asked = [messages, request.get("tools"), request.get("input")]
+        paid = self._counter.count("\n".join(_texts(asked))) + _PER_MESSAGE * len(messages) + bool(messages) * 3 + _given_tokens(request.get("input"))
         said = [choice.get("message") for choice in _list(answer.get("choices")) if isinstance(choice, dict)]
         return Usage(paid, self._counter.count("\n".join(_texts(said))), estimated=True)
 
@@ -124,6 +125,8 @@ def usage_of(reported: object) -> Usage | None:
     if not isinstance(reported, dict):
         return None
     paid, got = _tokens(reported.get("prompt_tokens")), _tokens(reported.get("completion_tokens"))
+    if got is None and paid is not None and "completion_tokens" not in reported and reported.get("total_tokens") == paid:
+        got = 0  # embeddings have no output
     if paid is None or got is None:
         return None
     cached = _detail(reported, "prompt_tokens_details", "cached_tokens", paid)
@@ -132,9 +135,12 @@ def usage_of(reported: object) -> Usage | None:
 
 
 def estimate_tokens(body: Json) -> int:
-    """About how many tokens a request has: a quarter of the characters of its messages and tools. Cheap, for policy; Chinese, say, has more."""
+    """About how many tokens a request has: a quarter of the characters of its messages and tools, or of what is to be embedded, and the tokens given as such.
+
+    Cheap, for policy; Chinese, say, has more.
+    """
     total = 0
-    stack: list[Any] = [body.get("messages"), body.get("tools")]
+    stack: list[Any] = [body.get("messages"), body.get("tools"), body.get("input")]
     while stack:
         value = stack.pop()
         if type(value) is str:
@@ -143,7 +149,13 @@ def estimate_tokens(body: Json) -> int:
             stack.extend(value.values())
         elif type(value) is list:
             stack.extend(value)
-    return total // 4 + bool(total)
+    return total // 4 + bool(total) + _given_tokens(body.get("input"))
+
+
+def _given_tokens(given: Any) -> int:
+    """How many numbers there are in a list, or in the lists within it: the tokens of an input that came as tokens."""
+    items = _list(given)
+    return sum(_given_tokens(item) if type(item) is list else type(item) is int for item in items)
 
 
 def _rates(row: Mapping[str, Any], suffix: str = "") -> Rates | None:

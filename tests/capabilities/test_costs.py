@@ -83,6 +83,8 @@ def test_prices_come_from_the_table_with_or_without_the_prefix() -> None:
         {"prompt_tokens": 1.0, "completion_tokens": 1},
         {"prompt_tokens": True, "completion_tokens": 1},
         {"prompt_tokens": "1", "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": None, "total_tokens": 1},
+        {"prompt_tokens": 1, "total_tokens": 2},
     ],
 )
 def test_usage_that_cannot_be_true_is_treated_as_absent(reported: object) -> None:
@@ -95,6 +97,16 @@ def test_usage_that_cannot_be_true_is_treated_as_absent(reported: object) -> Non
 )
 def test_details_that_cannot_be_true_are_passed_over(details: object, cached: int) -> None:
     assert usage_of({"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": details}) == Usage(10, 5, estimated=False, cached_tokens=cached)
+
+
+def test_usage_of_embeddings_has_no_output() -> None:
+    assert usage_of({"prompt_tokens": 7, "total_tokens": 7}) == Usage(7, 0, estimated=False)
+
+
+@pytest.mark.parametrize(("given", "tokens"), [("hello world", 2), (["hello world", "hello"], 4), ([5, 6, 7], 3), ([[5, 6], [7]], 3)])
+def test_what_is_to_be_embedded_is_counted_too(given: Any, tokens: int) -> None:
+    counted = CostMeter(None, TokenCounter()).count({"input": given}, {})
+    assert (abs(counted.input_tokens - tokens) <= 1, counted.output_tokens, counted.estimated) == (True, 0, True)
 
 
 async def test_usage_is_the_providers_or_counted_and_marked() -> None:
@@ -125,6 +137,9 @@ def test_an_unknown_price_makes_no_cost_rather_than_none_to_pay() -> None:
         ({"messages": [{"content": [{"type": "text", "text": "x" * 396}]}]}, 101),
         ({"messages": [{"content": "x" * 200}], "tools": [{"function": {"description": "y" * 200}}]}, 101),
         ({"messages": "x" * 8}, 3),
+        ({"input": "x" * 400}, 101),
+        ({"input": ["x" * 200, "y" * 200]}, 101),
+        ({"input": [[1, 2, 3], [4]]}, 4),
     ],
 )
 def test_the_estimate_for_policy_is_a_quarter_of_the_characters(body: dict[str, Any], expected: int) -> None:
