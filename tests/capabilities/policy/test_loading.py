@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write
 )
 def test_what_refuses_or_is_undefined_may_go_live(write: Write, rest: str) -> None:
     assert load_policy(write({"intent.rego": INTENT + rest})).revision
+
+
+def test_the_example_in_the_docs_may_go_live_and_labels_what_it_says(write: Write) -> None:
+    document = (EXAMPLES.parent / "docs" / "policy.md").read_text(encoding="utf-8")
+    (rego,) = re.findall(r"```rego\n(.*?)```", document, re.DOTALL)
+    policy = load_policy(write({"intent.rego": f"package gateway.intent\n\n{rego}"}))
+    for category, data_class in (("US_SSN", "restricted"), ("EMAIL_ADDRESS", "internal")):
+        decision = policy.decide(Hook.INTENT, {"findings": [{"category": category, "count": 1}]})
+        assert decision.verdict.obligations.labels == {"data_class": data_class}
 
 
 def test_a_policy_that_takes_too_long_for_a_sample_is_refused_with_the_hook_named(write: Write) -> None:
