@@ -68,6 +68,16 @@ class _Reader:
             "replies": self._replies, "refusal": self._text,
         }  # fmt: skip
         fields = self._mapping(node, readers, "a rule")
+        self._settle_reply(node, fields)
+        rule = Rule(**fields)
+        known = {"echo", "last_tool_result", *rule.extract}
+        for quoted in TEMPLATE.findall(f"{rule.reply} {rule.replies} {rule.refusal} {[call.arguments for call in rule.tool_calls]}"):
+            if quoted not in known and not quoted.startswith("placeholder:"):
+                self._problem(node, f"{{{quoted}}} is quoted but not extracted{_nearest(quoted, known)}")
+        return rule
+
+    def _settle_reply(self, node: yaml.Node, fields: dict[str, Any]) -> None:
+        """A rule says one thing; where that is not a reply, there is none to be echoed either."""
         said = [name for name in ("reply", "replies", "refusal") if name in fields]
         if len(said) > 1:
             self._problem(node, f"a rule says one of {' and '.join(said)}")
@@ -77,12 +87,6 @@ class _Reader:
             fields.setdefault("reply", "".join(fields["chunks"]))
         if "tool_calls" in fields or "refusal" in fields:
             fields.setdefault("reply", None)
-        rule = Rule(**fields)
-        known = {"echo", "last_tool_result", *rule.extract}
-        for quoted in TEMPLATE.findall(f"{rule.reply} {rule.replies} {rule.refusal} {[call.arguments for call in rule.tool_calls]}"):
-            if quoted not in known and not quoted.startswith("placeholder:"):
-                self._problem(node, f"{{{quoted}}} is quoted but not extracted{_nearest(quoted, known)}")
-        return rule
 
     def _reply(self, node: yaml.Node) -> str | None:
         return None if self._plain(node) is None else self._text(node)

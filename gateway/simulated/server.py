@@ -130,11 +130,9 @@ class SimulatedProvider:
         turn = self._turn(at, rule, fault)
         if rule.replies:
             rule = replace(rule, reply=rule.replies[turn])
-        if fault is not None and fault.kind == "status":
-            return faults.status_response(fault, prompt, orjson.dumps)
-        if fault is not None and fault.value == "before":
-            faults.reset(request)
-            return web.Response()
+        early = None if fault is None else _instead(request, prompt, fault)
+        if early is not None:
+            return early
         if fault is not None and fault.value == "header":
             await asyncio.sleep(fault.hang_s)
             fault = None
@@ -198,6 +196,16 @@ class SimulatedProvider:
         if await _write_all(request, response, plan):
             await response.write_eof()
         return response
+
+
+def _instead(request: web.BaseRequest, prompt: Prompt, fault: Fault) -> web.Response | None:
+    """What a fault that leaves nothing of the answer does in its place."""
+    if fault.kind == "status":
+        return faults.status_response(fault, prompt, orjson.dumps)
+    if fault.value != "before":
+        return None
+    faults.reset(request)
+    return web.Response()
 
 
 class _Plan(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
 from gateway.capabilities.policy.problems import PolicyError, Problem
 from gateway.capabilities.policy.source_lint import lint_source
 from gateway.capabilities.policy.syntax import Program
-from gateway.capabilities.policy.trial import Case, Trial
+from gateway.capabilities.policy.trial import Case, Result, Trial
 from gateway.capabilities.policy.verdict import VerdictError, parse
 from gateway.domain import Hook
 
@@ -61,21 +61,23 @@ def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float 
         for name, outcome in result.cases.items()
         if outcome["seconds"] > timeout_s
     )
-    program = _linted(result.ast, bundle, problems) if result.ast is not None else None
-    if program is not None:
-        problems.extend(problem for hook in Hook for problem in _malformed(program, hook, result.cases))
+    program = _linted(result, bundle, problems)
     if problems or program is None:
         raise PolicyError(problems)
     return program
 
 
-def _linted(tree: Sequence[Mapping[str, Any]], bundle: Bundle, problems: list[Problem]) -> Program | None:
+def _linted(result: Result, bundle: Bundle, problems: list[Problem]) -> Program | None:
+    """The parsed modules, where they compiled; what they and their verdicts have wrong goes to ``problems``."""
+    if result.ast is None:
+        return None
     try:
-        program = Program(tree)
+        program = Program(result.ast)
         problems.extend(lint(program, bundle.data))
     except RecursionError:
         problems.append(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"))
         return None
+    problems.extend(problem for hook in Hook for problem in _malformed(program, hook, result.cases))
     return program
 
 
