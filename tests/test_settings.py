@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.settings import Listen, SettingsError, load, secrets_of
+from gateway.settings import Listen, Secret, SettingsError, load, secrets_of
 
 WriteConfig = Callable[..., Path]
 
@@ -91,6 +91,20 @@ def test_no_secret_shows_in_the_settings(write_config: WriteConfig, good_env: di
         ("env:HASH", "env:HASH:-hunter2", "4: keys.api_key_hash: has a secret as default in the clear; only the empty default (env:NAME:-) is taken"),
         ("env:HASH", "env:NONE", "4: keys.api_key_hash: the environment variable NONE is not set (export NONE=...)"),
         ("env:HASH", "env:NONE:-", "4: keys.api_key_hash: is required, so an empty default cannot stand for it"),
+        ("simulated-1", "m\n    breaker: {probs: 1}", "13: targets.simulated.breaker.probs: unknown key (did you mean 'probes'?)"),
+        (
+            "target: simulated",
+            "targets: [{target: simulated, wait: 1}]",
+            "16: routes.assistant.targets[0].wait: unknown key (did you mean 'weight'?)",
+        ),
+        (
+            "target: simulated",
+            "targets:\n      - target: simulated\n        when: {label: {a: [b]}}",
+            "18: routes.assistant.targets[0].when.label: unknown key (did you mean 'labels'?)",
+        ),
+        ("target: simulated", "target: simulated\n    schma: x", "17: routes.assistant.schma: unknown key (did you mean 'schema'?)"),
+        ("target: simulated", "target: simulated\n    schema: x", "17: routes.assistant.schema: no schema named 'x'"),
+        ("routes:", "schemas: {order: order.json}\nroutes:", "14: schemas.order: order.json: no such file"),
         ("routes:", "records: {durability: Power}\nroutes:", "14: records.durability: must be one of power, process (did you mean 'power'?)"),
     ],
 )
@@ -126,6 +140,47 @@ def test_an_optional_target_with_a_wrong_value_is_a_problem(write_config: WriteC
     ]
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_database_by_reference_is_a_secret_url(write_config: WriteConfig, good_env: dict[str, str], good_text: str, scheme: str) -> None:
+    path = write_config(good_text, ("keys:", "database: env:DATABASE_URL\nkeys:"))
+    database = load(path, {**good_env, "DATABASE_URL": f"{scheme}://gateway:hunter2@db.example.com:5432/gateway"}).database
+    assert isinstance(database, Secret)
+    assert (database.text(), database.source) == ("postgresql://gateway:hunter2@db.example.com:5432/gateway", "env:DATABASE_URL")
+    assert "hunter2" not in repr(database)
+
+
+def test_a_database_url_without_a_password_may_stand_in_the_file(write_config: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    url = "postgresql://gateway@db.example.com/gateway"
+    database = load(write_config(good_text, ("keys:", f"database: {url}\nkeys:")), good_env).database
+    assert isinstance(database, Secret)
+    assert (database.text(), database.source) == (url, url)
+
+
+@pytest.mark.parametrize(
+    ("value", "env", "expected"),
+    [
+        (
+            "postgresql://gateway:hunter2@h/gateway",
+            {},
+            "3: database: has a password in the clear; put the whole URL into a variable or a file, and refer to it as env:NAME or file:PATH",
+        ),
+        ("mysql://h/gateway", {}, "3: database: is neither a path nor a URL such as postgresql://USER@HOST:5432/NAME"),
+        ("env:DATABASE_URL", {}, "3: database: the environment variable DATABASE_URL is not set (export DATABASE_URL=...)"),
+        ("env:DATABASE_URL:-", {}, "3: database: is required, so an empty default cannot stand for it"),
+        (
+            "env:DATABASE_URL",
+            {"DATABASE_URL": "mysql://u:hunter2@h/g"},
+            "3: database: env:DATABASE_URL does not hold a URL such as postgresql://USER:PASSWORD@HOST:5432/NAME",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_without_its_password(
+    write_config: WriteConfig, good_env: dict[str, str], good_text: str, value: str, env: dict[str, str], expected: str
+) -> None:
+    found = problems_of(write_config(good_text, ("keys:", f"database: {value}\nkeys:")), {**good_env, **env})
+    assert found == [expected]
+
+
 def test_references_to_secrets_are_listed_even_where_they_lead_nowhere(write_config: WriteConfig) -> None:
     assert [reference.reference for reference in secrets_of(write_config())] == ["env:HASH", "file:secrets/seed", "env:PLACEHOLDER"]
 
@@ -144,8 +199,9 @@ def test_the_shipped_config_needs_only_its_local_secrets(tmp_path: Path) -> None
             path.write_text(sha256(path.name.encode()).hexdigest())
     settings = load(copy, {})
     assert set(settings.tenants) == {"acme", "globex"}
-    assert set(settings.routes) == {"assistant", "assistant-large"}
-    assert set(load(copy, {"OPENAI_API_KEY": "sk-1", "LOCAL_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}).routes) >= {"openai", "local"}
+    assert set(settings.routes) == {"assistant", "assistant-large", "extract", "triage"}
+    everything = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2", "LOCAL_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    assert set(load(copy, everything).routes) - set(settings.routes) == {"openai", "anthropic", "local"}
 
 
 PLACES = [
@@ -160,9 +216,21 @@ PLACES = [
     ("targets", "simulated"),
     ("targets", "simulated", "base_url"),
     ("targets", "simulated", "price"),
+    ("targets", "simulated", "client"),
+    ("targets", "simulated", "provider"),
+    ("targets", "simulated", "breaker"),
+    ("database",),
+    ("schemas",),
+    ("schemas", "order"),
+    ("confidence",),
     ("routes",),
     ("routes", "assistant"),
     ("routes", "assistant", "target"),
+    ("routes", "assistant", "targets"),
+    ("routes", "assistant", "schema"),
+    ("routes", "assistant", "repair"),
+    ("routes", "assistant", "confidence"),
+    ("routes", "assistant", "last_resort"),
     ("routes", "assistant", "aliases"),
     ("nobody",),
 ]
@@ -171,8 +239,8 @@ ODD = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.sampled_from(["env:HASH", "env:NONE:-", "file:.", "file:none", "file:a\0", "simulated", "", "\0", "🙂"]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "", "target", "*"]), inner, max_size=2),
+    | st.sampled_from(["env:HASH", "env:NONE:-", "file:.", "file:none", "file:a\0", "simulated", "order", "litellm", "", "\0", "🙂"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "", "target", "when", "tier", "*"]), inner, max_size=2),
     max_leaves=4,
 )
 

@@ -145,6 +145,12 @@ def _text(value: str) -> str:
     return value
 
 
+def one_to_fifty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A form of lists. Looked at only where every item has its own form: one that has not would count as missing."""
+    _must(0 < len(values) <= 50, "has to have 1 to 50 items")
+    return values
+
+
 def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
     twins = sorted({value for value in values if values.count(value) > 1})
     _must(not twins, f"has {', '.join(twins)} twice")

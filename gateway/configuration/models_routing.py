@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.configuration.compiled_options import Assessment, BreakerLimits, ConfidenceWeights, Retries
 from gateway.configuration.forms import (
@@ -22,6 +22,7 @@ from gateway.configuration.forms import (
     UrlOrEnv,
     Usd,
     Weight,
+    one_to_fifty,
     section,
 )
 
@@ -137,7 +138,7 @@ class RouteShape(Shape):
     target: Name | None = Field(
         None, description="The name of the target that serves this route: short for `targets` with it alone. One of the two is required."
     )
-    targets: Annotated[tuple[RouteTargetShape, ...], Field(min_length=1, max_length=50)] | None = Field(
+    targets: Annotated[tuple[RouteTargetShape, ...], AfterValidator(one_to_fifty)] | None = Field(
         None, description="The targets that serve this route; the next is tried where one fails."
     )
     aliases: Aliases = Field((), description="Other names that callers may use for it.")

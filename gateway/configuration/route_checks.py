@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.configuration.models_routing import ATTEMPTS
@@ -32,7 +32,7 @@ def _check_client(document: Document, target: Where) -> None:
         document.problem((*target, "provider"), "is required with client litellm", "litellm's name of the provider, such as anthropic, gemini or bedrock")
     if client == "openai" and written.get("provider") is not None:
         document.problem((*target, "provider"), "is only for client litellm", "add client: litellm, or leave provider out")
-    if client == "openai" and written and written.get("base_url") is None:
+    if client == "openai" and isinstance(at(document, target), Mapping) and written.get("base_url") is None:
         document.problem((*target, "base_url"), "is required with client openai", "the server's URL up to and including /v1")
 
 
@@ -48,9 +48,9 @@ def _entries(document: Document, route: Where) -> Iterator[tuple[Where, str, int
 
 
 def _check_targets(document: Document, route: Where, entries: list[tuple[Where, str, int]]) -> None:
-    written = mapping(at(document, route))
-    both = [key for key in ("target", "targets") if written.get(key) is not None]
-    if written and len(both) != 1:
+    written = at(document, route)
+    both = [key for key in ("target", "targets") if mapping(written).get(key) is not None]
+    if isinstance(written, Mapping) and len(both) != 1:
         document.problem((*route, *both[1:]), "needs target or targets" + (", not both" if both else ""))
     known = mapping(document.data.get("targets"))
     seen: dict[tuple[str, int], Where] = {}

@@ -34,6 +34,8 @@ def _make(reference: SecretReference, folder: Path) -> str:
         return ""
     if reference.target is not None:
         return f"missing  {name}: put the API key of target {reference.target} there"
+    if not reference.local:
+        return f"missing  {name}: put the value of {reference.where[0]} there"
     if not path.is_relative_to(folder):
         return f"missing  {name}: outside the config's folder, so it is yours to make"
     try:
