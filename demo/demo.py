@@ -1,4 +1,4 @@
-"""``make demo``: the governed call, told in five stories on real processes. Exits 0 only if every story is true."""
+"""``make demo``: the governed call, told in eight stories on real processes. Exits 0 only if every story is true."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import textwrap
 import time
 
 from crash import crash
+from failures import FAILURES
 from stage import ROOT, Stage
 from stories import STORIES, NotAsToldError, Told
 
@@ -21,6 +22,8 @@ def show(stage: Stage, told: Told) -> None:
     if told.record:
         record = stage.record(told.record)
         told.lines[:0] = [("decided", record.decided)]
+        if len(record.attempts) > 1:
+            told.say("attempts", record.attempts_told)
         told.say("steps", record.steps)
         told.say("record", f"{told.record}  {record.state}")
     for who, what in told.lines:
@@ -31,7 +34,7 @@ def tell(stage: Stage) -> list[tuple[str, str, bool, str]]:
     """All stories in order; the rows of the summary."""
     key = stage.new_key("demo", "support")
     rows = []
-    for number, title, story in (*STORIES, ("5", "kill -9 in mid-load, and nothing is lost", crash)):
+    for number, title, story in (*STORIES, *FAILURES, ("8", "kill -9 in mid-load, and nothing is lost", crash)):
         print(f"\n{number}. {title}\n   {(story.__doc__ or '').strip()}")
         began = time.monotonic()
         try:

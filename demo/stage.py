@@ -37,8 +37,8 @@ class Stage:
         self._gateway: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """Write the config: the shipped one, on free ports and with its own folder for data."""
-        text = (ROOT / "config.yaml").read_text()
+        """Write the config: the shipped one (or ``DEMO_CONFIG``), on free ports and with its own folder for data."""
+        text = pathlib.Path(os.environ.get("DEMO_CONFIG", ROOT / "config.yaml")).read_text()
         for shipped, here in (("127.0.0.1:8080", f"127.0.0.1:{self.port}"), ("127.0.0.1:9101", f"127.0.0.1:{self.provider_port}")):
             if shipped not in text:
                 raise SystemExit(f"demo: config.yaml no longer holds {shipped}; the demo moves that address to a free port")
@@ -153,6 +153,22 @@ class Record:
                 reasons = ", ".join(f"{reason['rule']}: {reason['message']}" for reason in decision["reasons"])
                 said.append(f"{decision['hook']} hook: {decision['outcome']}" + (f" ({reasons})" if reasons else ""))
         return "; ".join(said)
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """Every call of a target."""
+        return list(self.closed.get("attempts") or ())
+
+    @property
+    def attempts_told(self) -> str:
+        """What each call was for and how it went."""
+        return "; ".join(f"{one['purpose']}: {one['target']}, {one['error'] or one['finish_reason']}" for one in self.attempts)
+
+    @property
+    def confidence(self) -> dict[str, Any]:
+        """Score and signals of the first choice."""
+        judged = self.closed.get("confidence") or [{}]
+        return dict(judged[0])
 
     @property
     def steps(self) -> str:
