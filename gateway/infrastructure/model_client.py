@@ -35,6 +35,10 @@ class TargetOptions:
     max_answer_bytes: int = 16 << 20
 
 
+class ProviderError(Exception):
+    """A target cannot be made ready as the config has it; says where and what to do."""
+
+
 class ModelRequest(NamedTuple):
     """What is sent to a target: the body, and the bytes that it was serialised to."""
 
