@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.servers.postgres_fixtures"]
+
 GOOD = """\
 server:
   listen: 127.0.0.1:8080

@@ -1,201 +1,144 @@
-"""The border to SQL: connections, transactions, the one-server lock and migrations. ``database_*.py`` beside it hold schema and queries.
+"""The border to SQL: transactions, the claim to serve and migrations, on whatever an address leads to. ``database_*.py`` beside it hold the rest.
 
-Whatever the driver or SQLAlchemy raises leaves as ``DatabaseError``; its text never quotes a value. What is specific to SQLite is here alone.
+Whatever a driver or SQLAlchemy raises leaves as ``DatabaseError``; its text never quotes a value. What is specific to a kind of database is a
+``Dialect``: ``database_sqlite`` for a path, ``database_postgres`` for a URL.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib
-import os
-import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, NullPool, create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
 
+from gateway.infrastructure.database_dialect import DatabaseError, DatabaseInUseError, Dialect
 from gateway.infrastructure.database_schema import REVISION
+from gateway.infrastructure.database_sqlite import SqliteDialect
+from gateway.settings import Secret
 
-_BUSY_TIMEOUT_MS = 5_000
-_SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
-"""In WAL mode FULL syncs every commit, NORMAL only checkpoints: a commit then outlives the process, not a power cut (https://sqlite.org/wal.html)."""
-
-
-class DatabaseError(Exception):
-    """The database cannot be used. The message says what happened and where, never a value."""
-
-
-class DatabaseInUseError(DatabaseError):
-    """Another process already serves this database."""
-
-
-@contextlib.contextmanager
-def wrapped(path: Path) -> Iterator[None]:
-    """Turn what the driver and SQLAlchemy raise into ``DatabaseError``."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or type(error).__name__
-        raise DatabaseError(f"{path}: {cause}") from error
-    except (sqlite3.Error, OSError) as error:
-        raise DatabaseError(f"{path}: {error}") from error
+__all__ = ["Database", "DatabaseError", "DatabaseInUseError"]
 
 
 class Database:
-    """One database file. Cheap to build; nothing is opened until it is used. Safe to share between threads."""
+    """One database. Cheap to build; nothing is opened until it is used. Safe to share between threads."""
 
-    def __init__(self, path: Path, *, durability: str = "power") -> None:
-        """``durability`` is ``power`` (a commit survives a power cut) or ``process`` (it survives ``kill -9``)."""
-        self.path = path
-        self._synchronous = _SYNCHRONOUS[durability]
-        self._engine = create_engine("sqlite://", creator=self.driver, poolclass=NullPool, hide_parameters=True)
-        self._lock: int | None = None
+    def __init__(self, address: Path | Secret, *, durability: str = "power") -> None:
+        """``address`` is a file of SQLite or holds the URL of a PostgreSQL database.
 
-    def driver(self) -> sqlite3.Connection:
-        """A bare connection in autocommit mode. It opens an existing file only: a database that was removed is missed, not replaced by an empty one."""
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_MS / 1000, check_same_thread=False
-        )
-        connection.text_factory = _text
-        for pragma in (f"synchronous={self._synchronous}", "secure_delete=ON", "foreign_keys=ON", "trusted_schema=OFF"):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
+        ``durability`` is ``power`` (a commit survives a power cut) or ``process`` (it survives ``kill -9`` of the gateway).
+
+        Raises:
+            DatabaseError: The URL cannot be understood.
+        """
+        self.dialect = _dialect(address, durability)
+
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password: to be shown."""
+        return self.dialect.place
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes serve it, each with chains of its own."""
+        return self.dialect.shared
+
+    def driver(self) -> Any:
+        """A bare connection of the driver in autocommit mode.
+
+        Raises:
+            DatabaseError: There is none to be had.
+        """
+        with self.dialect.wrapped():
+            return self.dialect.driver()
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that sees one snapshot.
+    def read(self, *, patient: bool = False) -> Iterator[Connection]:
+        """A transaction that sees one snapshot. ``patient``: for a command; a server gets longer than the five seconds that a call can wait.
 
         Raises:
             DatabaseError: The database cannot be read.
         """
-        with wrapped(self.path), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with self.dialect.wrapped(), self.dialect.engine.connect() as connection:
+            self.dialect.begin_reading(connection, patient=patient)
             yield connection
             connection.rollback()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its beginning and is committed at the end, or rolled back on an exception.
+        """A transaction of a command, one at a time. It is committed at the end, or rolled back on an exception.
 
         Raises:
             DatabaseError: The database cannot be written.
         """
-        with wrapped(self.path), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self.dialect.wrapped(), self.dialect.engine.connect() as connection:
+            self.dialect.begin_writing(connection)
             yield connection
             connection.commit()
 
     @contextlib.contextmanager
     def bare(self) -> Iterator[Connection]:
-        """A connection without a transaction, for who begins and commits by himself."""
-        with wrapped(self.path):
-            connection = self._engine.connect()
+        """A connection without a transaction, for who begins and commits by himself. It is closed at the end, and all that it held is free then."""
+        with self.dialect.wrapped():
+            connection = self.dialect.engine.connect()
+            connection.detach()
         try:
             yield connection
         finally:
-            with wrapped(self.path):
+            with self.dialect.wrapped():
                 connection.close()
 
-    def identity(self) -> tuple[int, int]:
-        """Device and inode of the file: they differ when somebody has put another file in its place.
+    def identity(self) -> object:
+        """What differs when somebody has put another file in this one's place; of a server, nothing.
 
         Raises:
             DatabaseError: There is no such file.
         """
-        with wrapped(self.path):
-            stat = os.stat(self.path)  # noqa: PTH116 - half the cost of Path.stat, on every commit
-            return stat.st_dev, stat.st_ino
+        with self.dialect.wrapped():
+            return self.dialect.identity()
 
     def prepare(self) -> None:
-        """Create the database if there is none and bring it to the current schema. Cheap where it is current already.
+        """Create the schema, and the file of SQLite, if there is none, and bring it to the current one. Cheap where it is current already.
 
         Raises:
             DatabaseError: It cannot be created or migrated, or a newer gateway has made it.
         """
-        with wrapped(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self._revision() == REVISION:
+        with self.dialect.wrapped():
+            if self.dialect.revision() == REVISION:
                 return
-            with _locked(self.path.with_name(self.path.name + ".migrating")):
-                self._create()
-                if self._revision() == REVISION:
-                    return
-                # Alembic takes 0.1-0.4 s to import: only a new or an older database pays for it.
-                hindrance = importlib.import_module("gateway.infrastructure.database_migration").upgrade(self._engine)
+            # Alembic takes 0.1-0.4 s to import: only a new or an older database pays for it.
+            upgrade = importlib.import_module("gateway.infrastructure.database_migration").upgrade
+            with self.dialect.migrating() as connection:
+                hindrance = upgrade(connection)
                 if hindrance is not None:
-                    raise DatabaseError(f"{self.path}: {hindrance}")
-
-    def _create(self) -> None:
-        fd = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        os.close(fd)
-        with contextlib.closing(self.driver()) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-
-    def _revision(self) -> str | None:
-        if not self.path.exists():
-            return None
-        with contextlib.closing(self.driver()) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
-                return None
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return None if row is None else str(row[0])
+                    raise DatabaseError(f"{self.place}: {hindrance}")
+                connection.commit()
 
     def claim(self) -> None:
-        """Become the one process that serves this database, until ``release`` or the process's end. Commands beside it need no claim.
+        """Become a process that serves this database, until ``release`` or the process's end: the only one of a file. Commands need no claim.
 
         Raises:
-            DatabaseInUseError: Another process serves it.
+            DatabaseInUseError: Another process serves the file.
             DatabaseError: The lock file cannot be made.
         """
-        served = self.path.resolve()  # one lock, by whatever links the file is reached
-        path = served.with_name(served.name + ".lock")
-        with wrapped(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
-                os.close(fd)
-                message = f"{self.path} is served by another process (pid {holder}); stop it first, or give this one a database of its own"
-                raise DatabaseInUseError(message) from error
-            os.ftruncate(fd, 0)
-            os.write(fd, str(os.getpid()).encode())
-            self._lock = fd
+        with self.dialect.wrapped():
+            self.dialect.claim()
 
     def release(self) -> None:
         """Give the claim back."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self.dialect.release()
 
     def wipe_freed(self, *, wait_s: float = 10.0) -> bool:
-        """Move the write-ahead log into the database and cut it to nothing, so that no freed bytes stay in it. ``False`` if others kept it busy."""
-        deadline = time.monotonic() + wait_s
-        with wrapped(self.path), contextlib.closing(self.driver()) as connection:
-            connection.execute("PRAGMA busy_timeout=100")
-            while True:
-                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if not busy:
-                    return True
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.05)
+        """Make what was deleted unreadable as far as the database can (``docs/records.md`` says how far). ``False`` if others kept it busy."""
+        with self.dialect.wrapped():
+            return self.dialect.wipe_freed(wait_s)
 
 
-def _text(stored: bytes) -> str:
-    """Text as it is stored. What is no UTF-8 comes as lone surrogates: a ledger that somebody damaged can still be read and judged."""
-    return stored.decode("utf-8", "surrogateescape")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+def _dialect(address: Path | Secret, durability: str) -> Dialect:
+    if isinstance(address, Path):
+        return SqliteDialect(address, durability)
+    # psycopg takes 0.1 s to import: a gateway on SQLite does not pay for it.
+    made: Dialect = importlib.import_module("gateway.infrastructure.database_postgres").PostgresDialect(address, durability)
+    return made

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import CTE, Connection, and_, bindparam, func, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import CTE, Connection, and_, bindparam, func, select, update
 
-from gateway.infrastructure.database import Database, DatabaseError, wrapped
+from gateway.infrastructure.database import Database, DatabaseError
+from gateway.infrastructure.database_dialect import Dialect
 from gateway.infrastructure.database_schema import entries, open_intents
 
 
@@ -38,28 +38,34 @@ class OpenIntent(NamedTuple):
     writer: str
 
 
-_INSERT = str(insert(entries).compile(dialect=sqlite.dialect(), column_keys=list(EntryRow._fields)))
-_INSERT_OPEN = str(insert(open_intents).prefix_with("OR REPLACE").compile(dialect=sqlite.dialect(), column_keys=list(OpenIntent._fields)))
+_INSERT = """INSERT INTO entries (tenant, writer, seq, intent_id, kind, state, route, body, hash, salt, content, expires_ns)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_OPEN = """INSERT INTO open_intents (tenant, intent_id, writer) VALUES (?, ?, ?)
+    ON CONFLICT (tenant, intent_id) DO UPDATE SET writer = excluded.writer"""
 _DELETE_OPEN = "DELETE FROM open_intents WHERE tenant = ? AND intent_id = ?"
 
 
 class LedgerTransaction:
     """What can be done in one transaction that appends to chains."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self.connection = connection
+        self._dialect = dialect
 
     def insert(self, rows: Sequence[EntryRow]) -> None:
         """Append rows, straight through the driver."""
-        self.connection.connection.driver_connection.executemany(_INSERT, rows)  # type: ignore[union-attr]  # it is an open connection
+        if rows:
+            self._many(_INSERT, rows)
 
     def track(self, opened: Sequence[OpenIntent], settled: Sequence[tuple[str, str]]) -> None:
         """Note intents (tenant, id) that are open now and such that no longer are."""
-        driver = self.connection.connection.driver_connection
         if opened:
-            driver.executemany(_INSERT_OPEN, opened)  # type: ignore[union-attr]  # it is an open connection
+            self._many(_INSERT_OPEN, opened)
         if settled:
-            driver.executemany(_DELETE_OPEN, settled)  # type: ignore[union-attr]  # it is an open connection
+            self._many(_DELETE_OPEN, settled)
+
+    def _many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self.connection.connection.cursor().executemany(statement.replace("?", self._dialect.mark), rows)
 
     def head(self, tenant: str, writer: str) -> tuple[int, bytes] | None:
         """Sequence number and hash of a chain's last entry, ``None`` if it has none."""
@@ -76,13 +82,25 @@ class LedgerTransaction:
 
     def genesis_bodies(self, tenant: str) -> list[bytes]:
         """The bodies of the first entries of a tenant's chains."""
-        chain = _chains(tenant)
-        firsts = select(entries.c.body).join(chain, (entries.c.writer == chain.c.writer) & (entries.c.tenant == tenant) & (entries.c.seq == 0))
-        return list(self.connection.execute(firsts).scalars())
+        return _genesis_bodies(self.connection, tenant)
 
     def open_intents(self) -> list[OpenIntent]:
-        """Every intent that is open, of all tenants: only the serving process asks, to recover."""
+        """Every intent that is open, of all tenants."""
         return [OpenIntent(*row) for row in self.connection.execute(select(open_intents))]
+
+    def open_of(self, writer: str) -> set[tuple[str, str]]:
+        """Tenant and id of the intents that a writer has open."""
+        mine = select(open_intents.c.tenant, open_intents.c.intent_id).where(open_intents.c.writer == writer)
+        return {(str(tenant), str(intent_id)) for tenant, intent_id in self.connection.execute(mine)}
+
+    def abandoned(self, writer: str) -> list[OpenIntent]:
+        """The open intents of other writers that are dead. Nobody else closes them before this transaction has ended."""
+        others = self.connection.execute(select(open_intents.c.writer).where(open_intents.c.writer != writer).distinct()).scalars().all()
+        dead = [other for other in others if self._dialect.is_dead(self.connection, other)]
+        if not dead:
+            return []
+        # Asked again, now that nobody else can have them: what another process closed meanwhile is not there any more.
+        return [OpenIntent(*row) for row in self.connection.execute(select(open_intents).where(open_intents.c.writer.in_(dead)))]
 
     def erase(self, rows: Sequence[EntryRow]) -> None:
         """Drop content and salt of these entries."""
@@ -102,12 +120,13 @@ class LedgerTransaction:
 
 
 class LedgerWriter:
-    """Transactions on one connection that stays open, for one thread. After an error it is opened anew."""
+    """Transactions on one connection that stays open, for one thread. After an error it is opened anew; while it is open, it proves that its writer lives."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, writer: str) -> None:
         self._database = database
+        self._writer = writer
         self._open: LedgerTransaction | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: object = None
         self._stack = contextlib.ExitStack()
 
     @contextlib.contextmanager
@@ -117,23 +136,25 @@ class LedgerWriter:
         Raises:
             DatabaseError: Nothing was written, or it is not known whether it was: ask for the heads again before going on.
         """
-        with contextlib.ExitStack() as undo, wrapped(self._database.path):
+        dialect = self._database.dialect
+        with contextlib.ExitStack() as undo, dialect.wrapped():
             undo.callback(self.close)
             ledger = self._connected()
-            driver = ledger.connection.connection.driver_connection
-            driver.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # it is an open connection
+            driver = ledger.connection.connection.dbapi_connection
+            driver.execute(dialect.begin_appending)  # type: ignore[union-attr]  # it is an open connection of a driver that has this shortcut
             yield ledger
-            driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection
+            driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection of a driver that has this shortcut
             undo.pop_all()
 
     def _connected(self) -> LedgerTransaction:
         """The open connection, unless somebody has put another file in the place of the one it was opened on."""
-        identity = self._database.identity()
+        identity = self._database.dialect.identity()
         if self._open is None:
             connection = self._stack.enter_context(self._database.bare())
-            self._open, self._identity = LedgerTransaction(connection), identity
+            self._database.dialect.hold(connection, self._writer)
+            self._open, self._identity = LedgerTransaction(connection, self._database.dialect), identity
         elif identity != self._identity:
-            raise DatabaseError(f"{self._database.path} was replaced by another file")
+            raise DatabaseError(f"{self._database.place} was replaced by another file")
         return self._open
 
     def close(self) -> None:
@@ -154,19 +175,20 @@ class Ledger:
     def transaction(self) -> Iterator[LedgerTransaction]:
         """One writing transaction of a command."""
         with self._database.write() as connection:
-            yield LedgerTransaction(connection)
+            yield LedgerTransaction(connection, self._database.dialect)
 
     @contextlib.contextmanager
     def snapshot(self, tenant: str) -> Iterator[Snapshot]:
         """One tenant's chains as they are now, whatever is appended meanwhile."""
-        with self._database.read() as connection:
+        with self._database.read(patient=True) as connection:
             connection.execute(select(entries.c.seq).limit(1)).first()  # a transaction sees the database as it is at its first read
             yield Snapshot(connection, tenant)
 
     def of_intent(self, tenant: str, intent_id: str) -> list[EntryRow]:
         """All entries of an intent; none if it is not this tenant's."""
-        with self._database.read() as connection:
-            return _rows(connection, select(entries).where(entries.c.tenant == tenant, entries.c.intent_id == intent_id))
+        with self._database.read(patient=True) as connection:
+            mine = select(entries).where(entries.c.tenant == tenant, entries.c.intent_id == intent_id)
+            return _rows(connection, mine.order_by(entries.c.writer, entries.c.seq))
 
     def intents(self, tenant: str, *, before: str | None, limit: int, state: str | None, route: str | None) -> list[tuple[EntryRow, EntryRow | None]]:
         """``opened`` and, where there is one, ``closed`` of a tenant's intents, newest id first, below the id ``before``."""
@@ -180,7 +202,7 @@ class Ledger:
         if state is not None:
             query = query.where(closed.c.kind.is_(None) if state == "running" else closed.c.state == state)
         width = len(EntryRow._fields)
-        with self._database.read() as connection:
+        with self._database.read(patient=True) as connection:
             found = connection.execute(query.order_by(opened.c.intent_id.desc()).limit(limit))
             return [(EntryRow(*row[:width]), EntryRow(*row[width:]) if row[width] is not None else None) for row in found]
 
@@ -194,7 +216,7 @@ class Snapshot:
 
     def genesis_bodies(self) -> list[bytes]:
         """The bodies of the chains' first entries."""
-        return LedgerTransaction(self._connection).genesis_bodies(self.tenant)
+        return _genesis_bodies(self._connection, self.tenant)
 
     def open_intents(self) -> set[str]:
         """Ids of intents that are noted as open."""
@@ -212,6 +234,12 @@ def _chains(tenant: str) -> CTE:
     chain = select(func.min(entries.c.writer).label("writer")).where(entries.c.tenant == tenant).cte("chain", recursive=True)
     following = select(func.min(entries.c.writer)).where(entries.c.tenant == tenant, entries.c.writer > chain.c.writer).scalar_subquery()
     return chain.union_all(select(following).where(chain.c.writer.is_not(None)))
+
+
+def _genesis_bodies(connection: Connection, tenant: str) -> list[bytes]:
+    chain = _chains(tenant)
+    firsts = select(entries.c.body).join(chain, (entries.c.writer == chain.c.writer) & (entries.c.tenant == tenant) & (entries.c.seq == 0))
+    return list(connection.execute(firsts).scalars())
 
 
 def _rows(connection: Connection, query: object) -> list[EntryRow]:

@@ -9,22 +9,19 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine) -> str | None:
-    """Run the migrations that ``engine``'s database lacks, in one transaction. What hinders it where the database is at a revision that nobody here knows."""
+def upgrade(connection: Connection) -> str | None:
+    """Run the migrations that are lacking, within the transaction of ``connection``. What hinders it where the revision is one that nobody here knows."""
     config = _config()
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except (CommandError, ResolutionError) as error:
-            return f"made by a newer gateway than this one ({error}); use that one, or another database"
-        connection.commit()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except (CommandError, ResolutionError) as error:
+        return f"made by a newer gateway than this one ({error}); use that one, or another database"
     return None
 
 

@@ -13,6 +13,10 @@ REVISION = "0001"
 """The newest revision in ``migrations/versions``; a test holds the two equal. Comparing it costs no import of Alembic."""
 
 
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes, as it does in SQLite: ids sort by time, whatever language the server's owner speaks."""
+
+
 class _Blob(LargeBinary):
     """Bytes, read as they are stored: somebody may have put text there, and ``verify`` has to see that."""
 
@@ -25,13 +29,13 @@ metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(ta
 entries = Table(
     "entries",
     metadata,
-    Column("tenant", Text, nullable=False),
-    Column("writer", Text, nullable=False),
+    Column("tenant", _TEXT, nullable=False),
+    Column("writer", _TEXT, nullable=False),
     Column("seq", BigInteger, nullable=False),
-    Column("intent_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("state", Text),
-    Column("route", Text),
+    Column("intent_id", _TEXT, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("state", _TEXT),
+    Column("route", _TEXT),
     Column("body", _Blob, nullable=False),
     Column("hash", _Blob, nullable=False),
     Column("salt", _Blob),
@@ -40,27 +44,28 @@ entries = Table(
     PrimaryKeyConstraint("tenant", "writer", "seq"),
 )
 Index("ix_entries_intent", entries.c.tenant, entries.c.intent_id)
-Index("ix_entries_expiry", entries.c.tenant, entries.c.expires_ns, sqlite_where=text("salt IS NOT NULL"))
+_KEPT = text("salt IS NOT NULL")
+Index("ix_entries_expiry", entries.c.tenant, entries.c.expires_ns, sqlite_where=_KEPT, postgresql_where=_KEPT)
 
 open_intents = Table(
     "open_intents",
     metadata,
-    Column("tenant", Text, nullable=False),
-    Column("intent_id", Text, nullable=False),
-    Column("writer", Text, nullable=False),
+    Column("tenant", _TEXT, nullable=False),
+    Column("intent_id", _TEXT, nullable=False),
+    Column("writer", _TEXT, nullable=False),
     PrimaryKeyConstraint("tenant", "intent_id"),
 )
 
 keys = Table(
     "keys",
     metadata,
-    Column("id", Text, nullable=False),
-    Column("tenant", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("id", _TEXT, nullable=False),
+    Column("tenant", _TEXT, nullable=False),
+    Column("name", _TEXT, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("teams", Text, nullable=False),
-    Column("roles", Text, nullable=False),
-    Column("routes", Text, nullable=False),
+    Column("teams", _TEXT, nullable=False),
+    Column("roles", _TEXT, nullable=False),
+    Column("routes", _TEXT, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("expires_ns", BigInteger),
     Column("revoked_ns", BigInteger),
@@ -71,7 +76,7 @@ Index("ix_keys_tenant", keys.c.tenant)
 marks = Table(
     "marks",
     metadata,
-    Column("name", Text, nullable=False),
+    Column("name", _TEXT, nullable=False),
     Column("token", LargeBinary, nullable=False),
     PrimaryKeyConstraint("name"),
 )

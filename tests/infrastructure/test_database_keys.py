@@ -6,11 +6,12 @@ import pytest
 
 from gateway.infrastructure.database import Database
 from gateway.infrastructure.database_keys import KeyRow, KeyTable
+from gateway.settings import Secret
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> KeyTable:
-    database = Database(tmp_path / "g.db")
+def table(address: Path | Secret) -> KeyTable:
+    database = Database(address)
     database.prepare()
     return KeyTable(database)
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.infrastructure.database import Database, DatabaseError
-from gateway.infrastructure.database_ledger import EntryRow, Ledger, LedgerWriter, OpenIntent
+from gateway.infrastructure.database_ledger import _INSERT, EntryRow, Ledger, LedgerWriter, OpenIntent
+from gateway.infrastructure.database_schema import entries
+from gateway.settings import Secret
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(tmp_path / "g.db", durability="process")
+def database(address: Path | Secret) -> Database:
+    database = Database(address, durability="process")
     database.prepare()
     return database
 
@@ -103,8 +106,8 @@ def test_open_intents_are_tracked(ledger: Ledger) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing_and_the_next_one_works(database: Database) -> None:
-    writer = LedgerWriter(database)
-    with pytest.raises(DatabaseError, match="UNIQUE"), writer.transaction() as transaction:
+    writer = LedgerWriter(database, "w1")
+    with pytest.raises(DatabaseError, match=r"UNIQUE|unique constraint"), writer.transaction() as transaction:
         transaction.insert([row("w1", 0, ""), row("w1", 0, "")])
     with writer.transaction() as transaction:
         assert transaction.tips("acme") == {}
@@ -114,23 +117,62 @@ def test_a_failed_transaction_leaves_nothing_and_the_next_one_works(database: Da
         assert sum(1 for _ in snapshot.rows()) == 1
 
 
-def test_a_database_that_was_replaced_is_noticed_and_its_return_too(database: Database) -> None:
-    writer = LedgerWriter(database)
+def test_the_statement_that_appends_names_every_column() -> None:
+    names = _INSERT[_INSERT.index("(") + 1 : _INSERT.index(")")]
+    assert names.split(", ") == list(EntryRow._fields) == [column.name for column in entries.columns]
+    assert _INSERT.count("?") == len(EntryRow._fields)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    Database(tmp_path / "g.db").prepare()
+    return tmp_path / "g.db"
+
+
+def test_a_file_that_was_replaced_is_noticed_and_its_return_too(file: Path) -> None:
+    database = Database(file)
+    writer = LedgerWriter(database, "w1")
     with writer.transaction():
         pass
-    away = database.path.with_suffix(".away")
-    database.path.rename(away)
+    away = file.with_suffix(".away")
+    file.rename(away)
     with pytest.raises(DatabaseError), writer.transaction():
         pass
     with pytest.raises(DatabaseError), writer.transaction():
         pass
-    away.rename(database.path)
+    away.rename(file)
     with writer.transaction() as transaction:
         assert transaction.open_intents() == []
     writer.close()
 
 
-def test_text_that_is_no_utf_8_can_still_be_read(ledger: Ledger, database: Database) -> None:
-    with closing(database.driver()) as connection:
+def test_text_that_is_no_utf_8_can_still_be_read_from_a_file(file: Path) -> None:
+    ledger = Ledger(Database(file))
+    with ledger.transaction() as transaction:
+        transaction.insert(ROWS)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("UPDATE entries SET state = CAST(x'ff' AS TEXT) WHERE intent_id = 'i1'")
     assert {each.state for each in ledger.of_intent("acme", "i1")} == {"\udcff"}
+
+
+@pytest.mark.parametrize("text", ["\udcff", "a\ud83d"])
+def test_a_text_that_is_no_unicode_is_an_error_of_the_database(ledger: Ledger, text: str) -> None:
+    with pytest.raises(DatabaseError, match="no Unicode"):
+        ledger.of_intent("acme", text)
+    with pytest.raises(DatabaseError, match="no Unicode"), ledger.transaction() as transaction:
+        transaction.insert([row("w3", 0, text)])
+
+
+def test_only_intents_of_dead_writers_are_abandoned(database: Database) -> None:
+    alive, asking = LedgerWriter(database, "alive"), LedgerWriter(database, "asking")
+    for writer, name in ((alive, "alive"), (asking, "asking")):
+        with writer.transaction() as transaction:
+            transaction.track([OpenIntent("acme", f"of {name}", name), OpenIntent("acme", f"of a dead one, seen by {name}", "dead")], [])
+    with asking.transaction() as transaction:
+        found = {intent.writer for intent in transaction.abandoned("asking")}
+        assert transaction.open_of("asking") == {("acme", "of asking")}
+    assert found == ({"dead"} if database.shared else {"dead", "alive"})
+    alive.close()
+    with asking.transaction() as transaction:
+        assert {intent.writer for intent in transaction.abandoned("asking")} == {"dead", "alive"}
+    asking.close()

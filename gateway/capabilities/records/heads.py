@@ -7,6 +7,7 @@ cut at any moment leaves the head before it readable. A file begins with the num
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -118,6 +119,15 @@ class HeadFiles:
         self._files: dict[str, tuple[int, int]] = {}
         self._dirty: set[int] = set()
         self._synced = 0.0
+
+    def successor(self, writer: str) -> HeadFiles:
+        """Close these files and write those of another writer, in the same folder."""
+        with contextlib.suppress(OSError):
+            self.sync()
+        for fd, _ in self._files.values():
+            os.close(fd)
+        self._files.clear()
+        return HeadFiles(self._folder, self._key, writer, sync=self._sync)
 
     def begin(self, tenant: str) -> None:
         """Create a chain's head file before the chain's first entry is committed.

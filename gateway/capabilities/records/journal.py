@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from gateway.capabilities.records.chain import NO_LINK, Draft, Link, draft, extend, genesis
+from gateway.capabilities.records.chain import NO_LINK, Draft, Link, draft, extend, genesis, new_writer_id
 from gateway.capabilities.records.entries import CLOSED, OPENED
 from gateway.capabilities.records.heads import HeadFiles
 from gateway.capabilities.records.recovery import UNWRITTEN, closing_entry
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.infrastructure.database_ledger import LedgerTransaction, LedgerWriter, OpenIntent
 
+Place = tuple[str, str]
+"""Tenant and id of an intent."""
+
 
 class JournalError(Exception):
     """Nothing can be recorded now. The message says why, never a value."""
+
+
+class _Lost(Exception):
+    """Entries that were committed are not there any more."""
+
+
+class _Known(NamedTuple):
+    """What the database says of one's own intents after a doubt."""
+
+    open: set[Place]
+    taken: set[Place]
 
 
 class Journal:
@@ -21,29 +36,35 @@ class Journal:
 
     def __init__(self, database: Database, heads: HeadFiles, writer: str) -> None:
         self.writer = writer
-        self._ledger = LedgerWriter(database)
+        """The name of its chains. It is given up for a new one where the database was set back, so that nothing is written over what was signed."""
+        self._database = database
+        self._ledger = LedgerWriter(database, writer)
         self._heads = heads
         self._links: dict[str, Link] = {}
+        self._settled: dict[str, Link] = {}
+        """The newest links that are known to be committed: what is read again has to go on from there."""
         self._unsigned: dict[str, Link] = {}
-        self._open: set[tuple[str, str]] = set()
+        self._open: set[Place] = set()
         self._in_doubt = False
-        self._lost: set[tuple[str, str]] = set()
+        self._lost: set[Place] = set()
         """Intents of failed batches. They have ended for their callers: what of them stands open in the database is closed with the next batch."""
+        self._taken: set[Place] = set()
+        """Intents that another process closed while this one could not prove that it lives. Their ends come too late."""
 
-    def commit(self, batch: Sequence[Draft]) -> None:
-        """Make a batch durable.
+    def commit(self, batch: Sequence[Draft]) -> frozenset[Place]:
+        """Make a batch durable; the intents whose ends it left out, as another process has closed them.
 
         Raises:
             JournalError: It is not, or not known to be, durable; or the heads of an earlier batch still cannot be written.
         """
+        late = frozenset[Place]()
         try:
             self.sign()
-            self._append(batch)
-        except (DatabaseError, OSError, ValueError) as error:
+            late = self._append(batch)
+        except (DatabaseError, OSError, ValueError, _Lost) as error:
             self._lost.update((entry.tenant, entry.intent_id) for entry, _ in batch)
-            self._links.clear()
-            self._in_doubt = True
-            raise JournalError(str(error)) from error
+            raise self._doubtful(error) from error
+        return late
 
     def sign(self) -> None:
         """Sign and write the heads of what was committed.
@@ -57,21 +78,17 @@ class Journal:
             del self._unsigned[tenant]
 
     def recover(self) -> int:
-        """Close what dead writers left open; how many intents that were.
+        """Close what dead writers left open; how many intents that were. Of several processes that do, each intent is closed by one.
 
         Raises:
             JournalError: The database or the heads cannot be used.
         """
+        left: list[OpenIntent] = []
         try:
-            with self._ledger.transaction() as ledger:
-                left = [intent for intent in ledger.open_intents() if intent.writer != self.writer]
-            if left:
-                self._append([draft(closing_entry(intent)) for intent in left], recovered=left)
-                self.sign()
-        except (DatabaseError, OSError, ValueError) as error:
-            self._links.clear()
-            self._in_doubt = True
-            raise JournalError(str(error)) from error
+            self._append((), left)
+            self.sign()
+        except (DatabaseError, OSError, ValueError, _Lost) as error:
+            raise self._doubtful(error) from error
         return len(left)
 
     def probe(self) -> None:
@@ -83,55 +100,81 @@ class Journal:
         try:
             self.sign()
             self._heads.sync()
-            if self._lost:
-                self._append([])
+            if self._lost or self._in_doubt:
+                self._append(())
                 return
             with self._ledger.transaction():
                 pass
-        except (DatabaseError, OSError, ValueError) as error:
-            self._links.clear()
-            self._in_doubt = True
-            raise JournalError(str(error)) from error
+        except (DatabaseError, OSError, ValueError, _Lost) as error:
+            raise self._doubtful(error) from error
 
     def close(self) -> None:
         """Close the database connection and the head files."""
         self._ledger.close()
         self._heads.close()
 
-    def _append(self, batch: Sequence[Draft], recovered: Sequence[OpenIntent] = ()) -> None:
-        tenants = {item.entry.tenant for item in batch}.union(tenant for tenant, _ in self._lost)
-        fresh = tenants - self._links.keys()
-        for tenant in fresh:
-            self._heads.begin(tenant)
+    def _doubtful(self, error: Exception) -> JournalError:
+        """Whatever follows reads again where things stand."""
+        self._links.clear()
+        self._in_doubt = True
+        if isinstance(error, _Lost):
+            self._begin_anew()
+        return JournalError(str(error))
+
+    def _begin_anew(self) -> None:
+        """Go on in chains of a new name. The heads of the old ones stay, and say what they had reached."""
+        self._ledger.close()
+        self.writer = new_writer_id()
+        self._ledger = LedgerWriter(self._database, self.writer)
+        self._heads = self._heads.successor(self.writer)
+        self._taken |= self._open  # whoever recovers next closes them
+        for known in (self._settled, self._unsigned, self._open, self._lost):
+            known.clear()
+
+    def _append(self, batch: Sequence[Draft], left: list[OpenIntent] | None = None) -> frozenset[Place]:
+        """Append a batch, and what else is due; with ``left`` also the ends of what dead writers left open, which it is filled with."""
         links = dict(self._links)
         with self._ledger.transaction() as ledger:
-            if self._in_doubt:
-                self._open = {(intent.tenant, intent.intent_id) for intent in ledger.open_intents() if intent.writer == self.writer}
-            unwritten = [draft(closing_entry(OpenIntent(*lost, self.writer), UNWRITTEN)) for lost in sorted(self._lost & self._open)]
-            batch = [*unwritten, *batch]
-            beginnings = self._resume(ledger, fresh, links) if fresh else []
-            ledger.insert(extend([*beginnings, *batch], self.writer, links))
-            still_open = self._track(ledger, batch, recovered)
-        self._links, self._open, self._in_doubt = links, still_open, False
+            known = self._look_again(ledger) if self._in_doubt else _Known(self._open, self._taken)
+            if left is not None:
+                left.extend(ledger.abandoned(self.writer))
+            late = known.taken and {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == CLOSED} & known.taken
+            ends = [OpenIntent(*lost, self.writer) for lost in sorted(self._lost & known.open)]
+            due = [draft(closing_entry(intent, UNWRITTEN)) for intent in ends] + [draft(closing_entry(intent)) for intent in left or ()]
+            due += [item for item in batch if not late or (item.entry.tenant, item.entry.intent_id) not in late]
+            beginnings = self._resume(ledger, {item.entry.tenant for item in due} - links.keys(), links)
+            ledger.insert(extend([*beginnings, *due], self.writer, links))
+            still_open = self._track(ledger, due, known.open, left or ())
+        self._links, self._open, self._taken, self._in_doubt = links, still_open, known.taken - late if late else known.taken, False
         self._lost.clear()
-        for tenant in tenants:
-            self._unsigned[tenant] = links[tenant]
+        for tenant in {item.entry.tenant for item in due}:
+            self._unsigned[tenant] = self._settled[tenant] = links[tenant]
+        return frozenset(late)
+
+    def _look_again(self, ledger: LedgerTransaction) -> _Known:
+        """What is open now. What was and is not, though nobody here has ended it, somebody else has."""
+        still = ledger.open_of(self.writer)
+        return _Known(still, self._taken | (self._open - still - self._lost))
 
     def _resume(self, ledger: LedgerTransaction, tenants: set[str], links: dict[str, Link]) -> list[Draft]:
         """Find where the chains of tenants stand; those that are new get a beginning."""
         beginnings = []
         for tenant in sorted(tenants):
+            self._heads.begin(tenant)
             head = ledger.head(tenant, self.writer)
             links[tenant] = Link(*head) if head else NO_LINK
+            settled = self._settled.get(tenant, NO_LINK)
+            if links[tenant].seq < settled.seq or (links[tenant].seq == settled.seq and links[tenant] != settled):
+                raise _Lost(f"{self._database.place}: entry {settled.seq} of chain {self.writer} was committed and is gone: the database was set back")
             if head is None:
                 beginnings.append(genesis(ledger, tenant))
         return beginnings
 
-    def _track(self, ledger: LedgerTransaction, batch: Sequence[Draft], recovered: Sequence[OpenIntent]) -> set[tuple[str, str]]:
+    def _track(self, ledger: LedgerTransaction, batch: Sequence[Draft], known_open: set[Place], recovered: Sequence[OpenIntent]) -> set[Place]:
         """Keep the helper table of open intents. An intent that opens and closes within one batch never touches it."""
         opened = {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == OPENED}
         closed = {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == CLOSED}
-        noted = self._open.union((intent.tenant, intent.intent_id) for intent in recovered)
+        noted = known_open.union((intent.tenant, intent.intent_id) for intent in recovered)
         settled, started = closed & noted, opened - closed
         ledger.track([OpenIntent(tenant, intent_id, self.writer) for tenant, intent_id in started], list(settled))
-        return (self._open - settled) | started
+        return (known_open - settled) | started

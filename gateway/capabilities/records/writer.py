@@ -16,11 +16,14 @@ from typing import NamedTuple
 from gateway.capabilities.records.chain import Draft, draft, new_writer_id
 from gateway.capabilities.records.entries import CLOSED, OPENED, Entry
 from gateway.capabilities.records.heads import HeadFiles
-from gateway.capabilities.records.journal import Journal, JournalError
+from gateway.capabilities.records.journal import Journal, JournalError, Place
 from gateway.capabilities.records.signing import SigningKey
 from gateway.errors import RecordUnavailable
 from gateway.infrastructure.database import Database
+from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
+
+log = get_logger()
 
 LAZY_S = 0.02
 """How long a lazy entry waits for company at most."""
@@ -28,6 +31,9 @@ GATHER_S = 0.001
 """How long a commit waits for entries of other intents in flight (engines.md: eight records a commit cost 0.75 of one each)."""
 PROBE_S = 0.5
 """How often an idle writer looks whether the database can be written, and brings its heads to the disk."""
+SWEEP_S = 3.0
+"""How often a process that shares its database looks for intents of processes that died. After a failure of the database it waits as long,
+so that those who live have proven it again."""
 
 
 class _Pending(NamedTuple):
@@ -45,12 +51,14 @@ class RecordWriter:
         self, database: Database, *, heads: Path, key: SigningKey, durability: str = "power", gather_s: float = GATHER_S, metrics: Metrics | None = None
     ) -> None:
         """``heads`` is the folder of signed heads; ``durability`` as the database's: ``power`` syncs the heads too. ``metrics`` learns of commits."""
-        self.writer = new_writer_id()
         self.recovered = 0
-        """How many intents of crashed processes ``start`` closed as indeterminate."""
+        """How many intents of crashed processes were closed as indeterminate: by ``start``, and where the database is shared by each look since."""
         self.failure: str | None = None
         """Why the last commit failed, for readiness and the log; ``None`` while commits work."""
-        self._journal = Journal(database, HeadFiles(heads, key, self.writer, sync=durability == "power"), self.writer)
+        writer = new_writer_id()
+        self._journal = Journal(database, HeadFiles(heads, key, writer, sync=durability == "power"), writer)
+        self._sweeps = database.shared
+        self._swept = 0.0
         self._gather_s = gather_s
         self._metrics = metrics
         self._pending: list[_Pending] = []
@@ -63,6 +71,11 @@ class RecordWriter:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
+
+    @property
+    def writer(self) -> str:
+        """The name of the chains that it appends to."""
+        return self._journal.writer
 
     @property
     def available(self) -> bool:
@@ -80,6 +93,7 @@ class RecordWriter:
             self.recovered = await asyncio.to_thread(self._journal.recover)
         except JournalError as error:
             raise _unavailable() from error
+        self._swept = time.monotonic()
         self._idle.set()
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="record-writer", daemon=True)
         self._thread.start()
@@ -154,13 +168,13 @@ class RecordWriter:
             self._timer.cancel()
             self._timer = None
 
-    def _committed(self, batch: list[_Pending], error: JournalError | None) -> None:
+    def _committed(self, batch: list[_Pending], error: JournalError | None, late: frozenset[Place]) -> None:
         self.failure = None if error is None else str(error)
         if error is not None:
             self._in_flight = 0  # some of these will never close: count afresh, so that later commits do not wait for them
-        for _, future in batch:
+        for (entry, _), future in batch:
             if not future.done():
-                if error is None:
+                if error is None and not (late and entry.kind == CLOSED and (entry.tenant, entry.intent_id) in late):
                     future.set_result(None)
                 else:
                     future.set_exception(_unavailable(error))
@@ -187,10 +201,10 @@ class RecordWriter:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: one batch after the other; the heads follow a commit, so that nobody waits for them but the next batch."""
         while (batch := self._next()) is not None:
-            error = None
+            error, late = None, frozenset[Place]()
             began = time.monotonic_ns()
             try:
-                self._journal.commit([item.draft for item in batch])
+                late = self._journal.commit([item.draft for item in batch])
             except JournalError as failure:
                 error = failure
             except Exception as failure:  # noqa: BLE001 - a defect fails this batch; the thread that all later ones need lives on
@@ -198,9 +212,11 @@ class RecordWriter:
                 error.__cause__ = failure
             self._measured(len(batch), time.monotonic_ns() - began, failed=error is not None)
             with contextlib.suppress(RuntimeError):  # the loop was closed without `close`: nobody is left to be told
-                loop.call_soon_threadsafe(self._committed, batch, error)
+                loop.call_soon_threadsafe(self._committed, batch, error, late)
             with contextlib.suppress(OSError, ValueError):  # heads that cannot be written now must be before the next commit, which fails if they cannot
                 self._journal.sign()
+            if self._sweeps:
+                self._sweep(failed=error is not None)
         with contextlib.suppress(OSError):
             self._journal.close()
 
@@ -223,6 +239,21 @@ class RecordWriter:
                     self.failure = None
                 except JournalError as error:
                     self.failure = str(error)
+                if self._sweeps:
+                    self._sweep(failed=self.failure is not None)
+
+    def _sweep(self, *, failed: bool) -> None:
+        """Close now and then what processes left open that died since the start. What hinders it shows with the next commit or probe."""
+        now = time.monotonic()
+        if failed or now - self._swept > SWEEP_S:
+            self._swept = now
+            if failed:
+                return
+            with contextlib.suppress(JournalError):
+                found = self._journal.recover()
+                if found:
+                    self.recovered += found
+                    log.warning("records.recovered", intents=found)
 
 
 def _unavailable(cause: JournalError | None = None) -> RecordUnavailable:
