@@ -1,6 +1,6 @@
 # Needs Python 3.11 and make, nothing else. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos bench bench-redaction lock format clean setup setup-clients setup-oldest
+.PHONY: help demo run test check chaos bench bench-redaction bench-confidence lock format clean setup setup-clients setup-oldest
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?=
@@ -76,6 +76,9 @@ bench: setup ## The price of governance against a bare pass-through; writes buil
 
 bench-redaction: setup ## Precision, recall and CPU of redaction on the data in PII_DATA
 	$(BIN)/python tests/benchmarks/bench_redaction.py
+
+bench-confidence: setup ## How well the score of confidence tells right answers from wrong ones; DATA=FILE for labelled answers of your own
+	$(BIN)/python tests/benchmarks/bench_confidence.py $(DATA)
 
 format: setup ## Format Python and Rego, fix what can be fixed
 	$(BIN)/ruff format .

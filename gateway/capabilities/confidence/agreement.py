@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
+from gateway.capabilities.confidence.signals import SELF_REPORTS
+
 MOST_TOKENS: Final = 2_000
 """Words of a text that are compared; the rest is passed over, so that large answers cost no more than these."""
 
@@ -23,6 +25,9 @@ _LONGEST_TEXT: Final = 12_000
 """Characters of a text of so many words, about."""
 
 _JSON_BEGINS: Final = frozenset('{["-0123456789')
+
+_BESIDE_THE_POINT: Final = tuple(f'/"{name}"' for name in SELF_REPORTS)
+"""What an answer says of itself is no part of what it says, unless it is all."""
 
 _SHORT: Final = 5
 """A string of a structured answer with no more words than these is a value: the same or not. A longer one is prose, and may be the same in part."""
@@ -84,20 +89,27 @@ def _leaves(answer: str) -> dict[str, Any] | None:
     if len(answer) > _LONGEST or answer.lstrip()[:1] not in _JSON_BEGINS:
         return None
     try:
-        stack: list[tuple[str, Any]] = [("", orjson.loads(answer))]
+        document = orjson.loads(answer)
     except orjson.JSONDecodeError:
         return None
     leaves: dict[str, Any] = {}
+    stack: list[tuple[str, Any]] = [("", document)]
     while stack and len(leaves) < MOST_LEAVES:
         place, value = stack.pop()
-        if value and isinstance(value, dict):
-            # Sorted, so that what is left out of a large answer is the same in each of them.
-            stack.extend((f"{place}/{orjson.dumps(key).decode()}", value[key]) for key in sorted(value, reverse=True))
-        elif value and isinstance(value, list):
-            stack.extend((f"{place}/{index}", value[index]) for index in range(min(len(value), MOST_LEAVES) - 1, -1, -1))
+        if inner := _inner(place, value):
+            stack.extend(inner)
         else:
             leaves[place] = _text(value) if isinstance(value, str) else value
-    return leaves
+    return {place: value for place, value in leaves.items() if place not in _BESIDE_THE_POINT} or leaves
+
+
+def _inner(place: str, value: Any) -> list[tuple[str, Any]]:
+    """What a value holds, the last first. Keys are sorted, so that what is left out of a large answer is the same in each of them."""
+    if isinstance(value, dict):
+        return [(f"{place}/{orjson.dumps(key).decode()}", value[key]) for key in sorted(value, reverse=True)]
+    if isinstance(value, list):
+        return [(f"{place}/{index}", value[index]) for index in range(min(len(value), MOST_LEAVES) - 1, -1, -1)]
+    return []
 
 
 def _alike(left: _Answer, right: _Answer) -> float:

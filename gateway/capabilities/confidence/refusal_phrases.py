@@ -75,7 +75,8 @@ GERMAN: Final = Language(
     asides=_phrases("danke für | vielen dank für | ich verstehe | das verstehe ich | ich weiss"),
     openers=_phrases("""
         es tut mir leid | es tut mir sehr leid | tut mir leid | entschuldigung | entschuldige | entschuldigen sie | leider | ich bedaure | ich
-        bedauere | bedauerlicherweise | als ki-sprachmodell | als ki-assistent | als ki | als sprachmodell | aber | jedoch | dass | nein
+        bedauere | bedauerlicherweise | als ki-sprachmodell | als ki-assistent | als ki | als sprachmodell | aber | jedoch | dass
+        | nein | das | dies | damit | dabei | darauf | diese frage | diese anfrage
     """),
     stems=_phrases("ich kann | kann ich | ich darf | darf ich | ich werde | werde ich | ich bin | bin ich"),
     negations=_phrases("nicht | keine | keinen | kein"),
@@ -179,7 +180,7 @@ DUTCH: Final = Language(
     asides=_phrases("bedankt voor | dank je voor | dank u voor | ik begrijp"),
     openers=_phrases("""
         het spijt me | het spijt mij | sorry | excuses | mijn excuses | helaas | als ai-taalmodel | als taalmodel | als ai-assistent | als ai | maar
-        | echter | dat | nee
+        | echter | dat | nee | daar | hier | die vraag | deze vraag | dit verzoek
     """),
     stems=_phrases("ik kan | kan ik | ik mag | mag ik | ik ben | ben ik | ik zal | zal ik"),
     negations=_phrases("niet | geen"),

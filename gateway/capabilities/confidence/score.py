@@ -20,6 +20,9 @@ NEUTRAL: Final = 0.5
 NEUTRAL_WEIGHT: Final = 0.5
 """How strongly evidence has to pull: as much as one self-report counts by default. It keeps one weak signal alone from reaching 0 or 1."""
 
+_MOST_COUNTED: Final = 64
+"""Repairs or tool errors: more of them make no difference."""
+
 _DIGITS: Final = 4
 """Of the score: more would suggest a precision that it does not have."""
 
@@ -67,7 +70,7 @@ class Signals:
 def score(signals: Signals, weights: ConfidenceWeights) -> float | None:
     """How far to trust an answer: in [0, 1], four decimals; ``None`` where there is no signal at all.
 
-    Weights of evidence (``logprobs``, ``agreement``, ``schema``, ``self_reported``) are 0 to 1000, those of penalties 0 to 1.
+    Weights are 0 or more (the config allows 100 at most). A penalty that its weight raises above 1 counts as 1, which leaves nothing of the score.
     """
     if not signals.facts():
         return None
@@ -85,7 +88,7 @@ def score(signals: Signals, weights: ConfidenceWeights) -> float | None:
     result *= 1.0 - _unit(weights.truncated * signals.truncated)
     result *= 1.0 - _unit(weights.refusal * signals.refusal)
     result *= 1.0 - _unit(weights.fallback * signals.fallback)
-    result *= 1.0 - _unit(weights.tool_errors * (1.0 - 0.5 ** min(max(signals.tool_errors, 0), 64)))
+    result *= 1.0 - _unit(weights.tool_errors * (1.0 - 0.5 ** min(max(signals.tool_errors, 0), _MOST_COUNTED)))
     return round(_unit(result), _DIGITS)
 
 
@@ -93,7 +96,7 @@ def _schema(signals: Signals) -> float | None:
     """An answer that met its schema at once is 1, each repair that it took makes it less, one that breaks it is 0."""
     if signals.schema_valid is None:
         return None
-    return 1.0 / (1 + max(signals.repairs, 0)) if signals.schema_valid else 0.0
+    return 1.0 / (1 + min(max(signals.repairs, 0), _MOST_COUNTED)) if signals.schema_valid else 0.0
 
 
 def _unit(value: float) -> float:

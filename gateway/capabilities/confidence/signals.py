@@ -47,11 +47,14 @@ def logprob_signal(choice: Json) -> float | None:
     for entry in content:
         value = _number(entry.get("logprob")) if isinstance(entry, dict) else None
         if value is not None:
-            token = entry.get("token")
-            counts = type(token) is not str or token.isalnum() or token.strip(_STRUCTURE)
-            (told if counts else layout).append(value)
-    counted = [max(min(value, 0.0), LEAST_LOGPROB) for value in told or layout]
+            (told if _tells(entry.get("token")) else layout).append(max(min(value, 0.0), LEAST_LOGPROB))
+    counted = told or layout
     return min(math.exp(sum(counted) / len(counted)), 1.0) if counted else None
+
+
+def _tells(token: object) -> bool:
+    """Whether a token is more than layout."""
+    return not isinstance(token, str) or token.isalnum() or token.strip(_STRUCTURE) != ""
 
 
 def self_reported(value: Any, schema: Json | None) -> float | None:
