@@ -186,7 +186,11 @@ def _http(status: Any) -> str | None:
 
 
 def _pairs(value: Any) -> str:
-    return ", ".join(f"{name} {str(item)[:12] if isinstance(item, str) else item}" for name, item in value.items()) if isinstance(value, dict) else ""
+    return ", ".join(f"{name} {_short(item)}" for name, item in value.items()) if isinstance(value, dict) else ""
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else value[:12] if isinstance(value, str) else str(value)
 
 
 def _joined(separator: str, *parts: Any) -> str:

@@ -120,7 +120,7 @@ def test_the_timeline_tells_every_attempt_and_how_the_answer_came_to_be_trusted_
             {"kind": "extracted", "target": "two", "failures": []},
         ],
         "schema": {"digests": ["d" * 64], "valid": False, "failures": [{"where": "/required", "keyword": "required"}]},
-        "confidence": [{"score": 0.31, "signals": {"logprobs": 0.22, "repairs": 1, "truncated": True}}, {"score": None, "signals": {}}],
+        "confidence": [{"score": 0.31, "signals": {"logprobs": 0.2200189651799465, "repairs": 1, "truncated": True}}, {"score": None, "signals": {}}],
         "last_resort": True,
     }
     lines = list(draw(record(entry("closed", 700_000_000, closed), entry("opened", 0, {}))))
