@@ -1,6 +1,6 @@
 """Makes ``regions.jsonl``: answers of a small model that is really unsure, each with whether it is right.
 
-The question is in which part of the world a city lies, "in which region of the tz database is NAME?", from its name alone. Names and true regions are those of
+The question is in which part of the world a city lies: "in which region of the tz database is Nairobi, Kenya?". Names and true regions are those of
 the tz database (``zone.tab``, public domain), the model is a naive Bayes classifier over the letters of the names that it was shown, and it is asked about
 names that it was not shown (five folds). Its probabilities, its samples, the answers that its schema forbids, what it does without its tool or with a smaller
 model in its place, and whether it is right are therefore what they are; nothing of it was made with the score in view, or from it.
@@ -8,6 +8,7 @@ model in its place, and whether it is right are therefore what they are; nothing
 Invented are: how often the tool fails and the smaller model answers, the wording, when it declines to answer, and how it says how sure it is.
 
 Run from the root of the checkout: ``python -m tests.data.confidence.make_regions``. The same ``zone.tab`` gives the same file.
+With ``--names-only FILE`` it writes the harder questions, without the country, to another file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import sys
 import zoneinfo
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -135,12 +137,12 @@ def asked(city: City, model: Model, drawn: random.Random, fallback: bool) -> dic
     }
 
 
-def cities() -> list[City]:
-    """Of the tz database that this machine has, with their countries: ``Nairobi, Kenya``."""
+def cities(names_only: bool) -> list[City]:
+    """Of the tz database that this machine has, with their countries, ``Nairobi, Kenya``, or without."""
     folder = next(Path(folder) for folder in zoneinfo.TZPATH if (Path(folder) / "zone.tab").is_file())
     countries = dict(table(folder / "iso3166.tab"))
     zones = [(countries[code], zone.split("/")) for code, _, zone, *_ in table(folder / "zone.tab")]
-    return sorted({City(f"{parts[-1].replace('_', ' ')}, {country}", parts[0]) for country, parts in zones})
+    return sorted({City(parts[-1].replace("_", " ") + ("" if names_only else f", {country}"), parts[0]) for country, parts in zones})
 
 
 def table(path: Path) -> list[list[str]]:
@@ -148,10 +150,10 @@ def table(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(names_only: bool) -> list[dict[str, Any]]:
     """Every city is asked about once, of a model that was shown the cities of the other folds."""
     drawn = random.Random(SEED)
-    every = cities()
+    every = cities(names_only)
     drawn.shuffle(every)
     made = []
     for fold in range(FOLDS):
@@ -164,5 +166,12 @@ def rows() -> list[dict[str, Any]]:
     return made
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Write the file."""
+    names_only = arguments[:1] == ["--names-only"]
+    path = Path(arguments[1]) if names_only else FILE
+    path.write_text("".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows(names_only)), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    FILE.write_text("".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows()), encoding="utf-8")
+    main(sys.argv[1:])
