@@ -16,6 +16,7 @@ COMMANDS = {
     "keys": "Create, list and revoke API keys.",
     "policy": "Test and evaluate policies.",
     "records": "List, show, verify, export and erase records.",
+    "routes": "List routes, and explain which target a request would be given to.",
     "run": "Serve.",
     "scan": "Show what redaction would find in a text.",
     "simulate": "Serve the simulated provider.",

@@ -13,9 +13,12 @@ from gateway.capabilities.findings.scanner import Scanner
 from gateway.capabilities.policy.loading import load_policy
 from gateway.capabilities.policy.policy import Policy
 from gateway.capabilities.policy.problems import PolicyError
+from gateway.capabilities.redaction.tenants import scan_options
+from gateway.capabilities.routing_check import problems_of
 from gateway.domain import StreamMode
-from gateway.settings import Parts, Problem, RedactionOptions, Settings, SettingsError, Target, Tenant, load, parts_of
+from gateway.settings import Parts, Problem, RedactionOptions, Route, Secret, Settings, SettingsError, Target, Tenant, load, parts_of
 from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
+from gateway.surfaces.cli.route_words import about, in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,10 @@ def command(config: Path) -> None:
 
 
 def compile_all(config: Path) -> Compiled:
-    """Compile the config, its policy and its tenants' redaction options.
+    """Compile the config, its schemas, its policy and its tenants' redaction options.
 
     Raises:
-        Refusal: with the problems of all three.
+        Refusal: with the problems of all of them.
     """
     parts = refusing(parts_of, config)
     problems: list[Problem] = []
@@ -48,6 +51,7 @@ def compile_all(config: Path) -> Compiled:
     settings = policy = None
     try:
         settings = load(config)
+        problems.extend(problems_of(settings))
     except SettingsError as error:
         problems.extend(error.problems)
     lines = [str(problem) for problem in SettingsError(problems).problems]
@@ -61,9 +65,8 @@ def compile_all(config: Path) -> Compiled:
 
 
 def _scanner(parts: Parts, tenant: str, options: RedactionOptions, problems: list[Problem]) -> Scanner | None:
-    whole = ScanOptions(patterns=options.patterns, words=options.words, enable=frozenset(options.enable), countries=frozenset(options.countries))
     try:
-        return Scanner(whole)
+        return Scanner(scan_options(options))
     except ScanOptionsError:
         pass
     for one in _one_by_one(options):  # a scanner stops at the first problem; this finds all of them
@@ -91,21 +94,39 @@ def report(compiled: Compiled) -> Iterator[str]:
     settings, limits = compiled.settings, compiled.settings.server.limits
     yield f"config     {settings.path}, version {settings.digest[:12]}"
     yield f"server     {_address(settings)}; at most {limits.in_flight} intents at once, bodies of {limits.body_bytes} bytes"
-    yield f"database   {settings.database}"
+    yield f"database   {_database(settings)}"
     yield f"policy     {settings.policy.path}, revision {compiled.policy.revision[:12]}"
     yield from (_tenant(tenant, compiled.scanners[tenant.name]) for tenant in settings.tenants.values())
     yield from (_target(target) for target in settings.targets.values())
+    yield from (f"schema     {name}: a JSON Schema {_users(settings, name)}" for name in settings.schemas)
     for route in settings.routes.values():
-        aliases = f" (also {', '.join(route.aliases)})" if route.aliases else ""
-        yield f"route      {route.name}{aliases} -> {route.target.name}; streams {_stream_mode(compiled.policy)}"
-    yield from (f"left out   {part.where}: {part.why}" for part in settings.left_out)
+        yield _route(route, compiled.policy)
+        yield from (f"           {line}" for line in about(route))
+    yield from (f"left out   {part.where} (line {part.line}): {part.why}" for part in settings.left_out)
     records = settings.records
     yield f"records    durable against loss of {records.durability}, heads in {records.heads}, content kept {records.retention_days} days"
     yield _telemetry(settings)
 
 
-def _stream_mode(policy: Policy) -> str:
+def _database(settings: Settings) -> str:
+    """Where it is, and never the password in it."""
+    return f"PostgreSQL, {settings.database.source}" if isinstance(settings.database, Secret) else str(settings.database)
+
+
+def _users(settings: Settings, name: str) -> str:
+    users = [route.name for route in settings.routes.values() if route.schema and route.schema.name == name]
+    return f"for answers of {', '.join(users)}, and where policy requires it" if users else "where policy requires it"
+
+
+def _route(route: Route, policy: Policy) -> str:
+    aliases = f" (also {', '.join(route.aliases)})" if route.aliases else ""
+    return f"route      {route.name}{aliases} -> {in_order(route)}; streams {_stream_mode(route, policy)}"
+
+
+def _stream_mode(route: Route, policy: Policy) -> str:
     """The mode in which streams leave, and why."""
+    if route.schema or route.assessment:
+        return f"{StreamMode.BUFFERED}: an answer that {'meets a schema' if route.schema else 'is assessed'} has to be whole then"
     if policy.reads_answer_content:
         return f"{StreamMode.BUFFERED}: the answer policy reads the content, which has to be whole then"
     return f"{StreamMode.PASS}, as they come: the answer policy does not read the content"
@@ -133,7 +154,9 @@ def _target(target: Target) -> str:
         f"{target.price.input_usd_per_mtok}/{target.price.output_usd_per_mtok} USD per million tokens in/out" if target.price else "priced by litellm's table"
     )
     key = f"key {target.api_key.source}" if target.api_key else "no key"
-    return f"target     {target.name}: {target.model} at {target.base_url}, {key}, {price}, at most {target.limits.concurrent} calls at once"
+    server = target.base_url or f"{target.provider}'s own address"
+    through = f", through litellm as {target.provider}" if target.provider else ""
+    return f"target     {target.name}: {target.model} at {server}{through}, {key}, {price}, at most {target.limits.concurrent} calls at once"
 
 
 def _telemetry(settings: Settings) -> str:

@@ -42,6 +42,40 @@ def test_a_good_config_is_printed_as_compiled_without_secrets(write_all: WriteCo
     assert not [value for value in good_env.values() if value in result.stdout]
 
 
+def test_what_routes_declare_is_printed_with_the_mode_of_their_streams(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    routes = """\
+  translated: {client: litellm, provider: anthropic, model: claude-haiku-4-5}
+database: env:DATABASE_URL
+schemas: {order: {type: object}, spare: {}}
+routes:
+  extract: {targets: [{target: translated}, {target: simulated}], schema: order, last_resort: {}}
+  triage: {target: simulated, confidence: {}}
+"""
+    result = check(write_all(good_text, ("routes:\n", routes)), {**good_env, "DATABASE_URL": "postgresql://gateway:hunter2@db.example.com/gateway"})
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert "database   PostgreSQL, env:DATABASE_URL" in lines
+    assert "schema     order: a JSON Schema for answers of extract, and where policy requires it" in lines
+    assert "schema     spare: a JSON Schema where policy requires it" in lines
+    assert any(
+        line.startswith("target     translated: claude-haiku-4-5 at anthropic's own address, through litellm as anthropic, no key, priced by litellm's")
+        for line in lines
+    )
+    assert "route      extract -> translated, else simulated; streams buffered: an answer that meets a schema has to be whole then" in lines
+    assert "           answers meet schema order; one that does not is asked for again once" in lines
+    assert "route      triage -> simulated; streams buffered: an answer that is assessed has to be whole then" in lines
+    assert "hunter2" not in result.stdout
+
+
+def test_a_schema_or_last_resort_that_cannot_be_used_is_a_problem_with_its_line(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    more = "schemas:\n  bad: {type: objekt}\n  order: {required: [a]}\nroutes:\n  r: {target: simulated, schema: order, last_resort: {b: 1}}\n"
+    result = check(write_all(good_text, ("routes:\n", more)), good_env)
+    assert (result.exit_code, result.stdout) == (2, "")
+    schema, last_resort = result.stderr.splitlines()
+    assert "config.yaml:15: schemas.bad" in schema
+    assert "config.yaml:18: routes.r.last_resort: does not meet the route's schema 'order'" in last_resort
+
+
 def test_problems_of_config_redaction_and_policy_come_together(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
     options = "    redaction: {patterns: {EMPLOYEE_ID: 'E-[0-9', GOOD: 'x+y'}, countries: [XX]}\n    placeholder_key"
     config = write_all(good_text, ("listen", "lisen"), ("    placeholder_key", options))
