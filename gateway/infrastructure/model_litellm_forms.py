@@ -104,19 +104,20 @@ def embeddings_from(given: Json, asked: Json) -> Json:
 
 def _choice(given: Json, part: str) -> Json:
     said = given.get(part) or {}
-    kept = {name: said[name] for name in ("role", "content") if said.get(name) is not None or (name == "content" and part == "message")}
+    kept = {name: said[name] for name in ("role", "content") if said.get(name)}
+    if part == "message":
+        kept = {"role": "assistant", "content": said.get("content")} | kept
     kept |= {name: said[name] for name in _MESSAGE if said.get(name)}
     if "tool_calls" in kept:
-        kept["tool_calls"] = [_tool_call(call) for call in kept["tool_calls"]]
+        kept["tool_calls"] = [_tool_call(call, ("index", "id", "type") if part == "delta" else ("id", "type")) for call in kept["tool_calls"]]
     choice = {"index": given.get("index", 0), part: kept, "finish_reason": given.get("finish_reason")}
     if given.get("logprobs"):
         choice["logprobs"] = given["logprobs"]
     return choice
 
 
-def _tool_call(given: Json) -> Json:
-    call = _kept(given, ("index", "id", "type"))
-    return {**call, "function": _kept(given.get("function") or {}, ("name", "arguments"))}
+def _tool_call(given: Json, names: tuple[str, ...]) -> Json:
+    return {**_kept(given, names), "function": _kept(given.get("function") or {}, ("name", "arguments"))}
 
 
 def _usage(given: Json) -> Json:

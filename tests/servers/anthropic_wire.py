@@ -98,4 +98,5 @@ def _wrong_parts(message: Json) -> Iterator[str]:
 
 
 def _event(data: Json) -> bytes:
-    return b"event: " + data["type"].encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
+    name: str = data["type"]
+    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
