@@ -45,8 +45,7 @@ VOLATILE: tuple[tuple[str, ...], ...] = (
 an agent sends the same ones with every turn."""
 
 JUDGEMENTS: tuple[tuple[str, ...], ...] = (("answer", "confidence"), ("answer", "signals"))
-"""Numbers that hardly come twice. A verdict that can depend on them is remembered only where the answer was not assessed: then they are the same for all
-answers, and the many of a route that asks for no assessment keep their memory."""
+"""Numbers that may differ with every answer. A verdict that can depend on them, on an answer that has them, is remembered apart from the others."""
 
 PARAMETERS = ("request", "params")
 """One parameter by its name (``max_tokens``) is no content; all of them may hold some."""

@@ -16,6 +16,9 @@ from gateway.domain import Decision, Hook, Reason, Verdict
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineError
 
 MAX_VERDICT_CHARS: Final = 65_536
+JUDGED_ENTRIES: Final = 512
+"""Verdicts remembered on answers with a confidence. Few signals make few scores, which come again and again; log probabilities make a new one with every
+answer, and these must not push out the verdicts on all the others."""
 DEFAULT_TIMEOUT_S: Final = 1.0
 """An evaluation that took longer is refused. The embedded engine cannot be interrupted: this catches what lint and trial let through, afterwards."""
 
@@ -53,13 +56,14 @@ class Policy:
         """Whether the answer hook refers to the content of the answer, so that it can only be asked once the answer is complete."""
 
         self._reads_judgements = _touches(self._paths[Hook.ANSWER], JUDGEMENTS)
+        self._judged = VerdictMemo(min(memo_entries, JUDGED_ENTRIES))
 
     def reads(self, hook: Hook) -> frozenset[Path]:
         """The paths of the input that this hook's rules refer to; the empty path stands for all of it."""
         return self._paths[hook]
 
     def memoises(self, hook: Hook) -> bool:
-        """Whether verdicts of this hook are remembered; those on an assessed answer only where the policy does not look at its confidence."""
+        """Whether verdicts of this hook are remembered."""
         return hook in self._memos
 
     def prepare(self) -> None:
@@ -72,7 +76,9 @@ class Policy:
     def decide(self, hook: Hook, parts: Mapping[str, Any]) -> Decision:
         """The decision on ``parts``. Whatever goes wrong is a decision, too: ``deny``, with a reason that says what."""
         started = perf_counter_ns()
-        memo = None if hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts) else self._memos.get(hook)
+        memo = self._memos.get(hook)
+        if memo is not None and hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts):
+            memo = self._judged
         try:
             document = self._projections[hook].document(parts)
         except InputError as fault:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.capabilities.policy.policy import Policy
+from gateway.capabilities.policy.policy import JUDGED_ENTRIES, Policy
 from gateway.domain import Decision, Hook
 from tests.capabilities.policy.faults import ALLOW, FAULTS, Fault, FaultyDecider, bundle_of, policy_of
 
@@ -98,16 +98,31 @@ def test_a_verdict_is_remembered_only_where_neither_content_time_money_nor_ids_d
     assert decisions[1].memoised is remembered is policy.memoises(Hook.INTENT)
 
 
-@pytest.mark.parametrize("reference", ["input.answer.confidence", "input.answer.signals.logprobs", "input.answer.schema_valid"])
-@pytest.mark.parametrize(("confidence", "signals"), [(None, {}), (0.31, {"logprobs": 0.31}), (None, {"repairs": 1})])
-def test_a_verdict_on_an_assessed_answer_is_not_remembered_where_the_policy_looks_at_its_confidence(
-    reference: str, confidence: float | None, signals: dict[str, Any]
-) -> None:
-    policy = policy_of(bundle_of(ALLOW, f'default verdict := {{"outcome": "deny"}}\n\nverdict := {{"outcome": "allow"}} if {reference}'))
-    answer = {"confidence": confidence, "signals": signals, "schema_valid": True}
-    decisions = [policy.decide(Hook.ANSWER, {"answer": answer}) for _ in range(2)]
-    assert decisions[0].verdict == decisions[1].verdict
-    assert decisions[1].memoised is (reference == "input.answer.schema_valid" or (confidence is None and not signals))
+BY_CONFIDENCE = """
+default verdict := {"outcome": "deny"}
+
+verdict := {"outcome": "allow"} if object.get(input, ["answer", "confidence"], null) == null
+"""
+
+
+def judged(policy: Policy, confidence: float | None, signals: dict[str, Any]) -> Decision:
+    return policy.decide(Hook.ANSWER, {"answer": {"confidence": confidence, "signals": signals}})
+
+
+def test_scores_that_differ_with_every_answer_push_out_no_other_verdict() -> None:
+    policy = policy_of(bundle_of(ALLOW, BY_CONFIDENCE))
+    assert judged(policy, None, {}).verdict.outcome == "allow"
+    for step in range(JUDGED_ENTRIES + 1):
+        score = step / 1_000
+        assert judged(policy, score, {"logprobs": score}).verdict.outcome == "deny"
+    assert judged(policy, JUDGED_ENTRIES / 1_000, {}).memoised
+    assert not judged(policy, 0.0, {}).memoised
+    assert judged(policy, None, {}).memoised
+
+
+def test_no_verdict_on_a_judged_answer_is_remembered_where_none_is() -> None:
+    policy = policy_of(bundle_of(ALLOW, BY_CONFIDENCE), memo_entries=0)
+    assert [judged(policy, 0.5, {}).memoised for _ in range(2)] == [False, False]
 
 
 names = st.text(max_size=8)
