@@ -84,15 +84,19 @@ def as_lines(found: Explanation) -> Iterator[str]:
     if found.unscanned:
         yield f"unscanned  {', '.join(found.unscanned)}"
     yield f"policy     is taken to grant {_list(facts.granted)}, with {_labels(facts.labels)}"
+    yield from _target_lines(found)
+    for index, line in enumerate(about(route)):
+        yield f"{'' if index else 'bounds':<11}{line}"
+    yield f"unknown    {BREAKERS}"
+
+
+def _target_lines(found: Explanation) -> Iterator[str]:
     after = False
     for each in found.order:
         yield f"target     {each.target.name}: {_place(found, each)}; {_verdict(found, each, after=after)}"
         after = after or (each.skipped is None and not each.repair_only)
-    if found.taken is None:
-        yield "           no target may serve this request: it would be refused" + (", or given the last resort" if route.last_resort is not None else "")
-    for index, line in enumerate(about(route)):
-        yield f"{'' if index else 'bounds':<11}{line}"
-    yield f"unknown    {BREAKERS}"
+    if not after:
+        yield "           no target may serve this request: it would be refused, and no last resort covers that up"
 
 
 def as_json(found: Explanation) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_where_no_target_may_serve_a_request_that_is_said(run: Callable[..., Res
         "target     inner: tier 1; price not known; skipped (when.max_cost): its price is not known, it may cost 1 USD",
         "target     simulated: tier 2; about 0.000038 USD; skipped (when.max_cost): the call would cost 0.000038 USD, it may cost 0.00001 USD",
         "target     small: tier 3; price not known; skipped (context_length): the request needs 252 tokens of context, it has 100",
-        "           no target may serve this request: it would be refused",
+        "           no target may serve this request: it would be refused, and no last resort covers that up",
     ]
 
 
