@@ -34,7 +34,7 @@ def test_a_good_config_compiles_with_defaults(write_config: WriteConfig, good_en
     assert settings.server.limits.in_flight == 1024
     assert settings.keys.record_signing.reveal() == bytes(range(32))
     assert settings.database == path.parent / ".gateway/gateway.db"
-    target = settings.routes_by_name["gpt-4o-mini"].target
+    target = settings.routes_by_name["gpt-4o-mini"].first
     assert (target.name, target.base_url, target.api_key) == ("simulated", "http://127.0.0.1:9101/v1", None)
     assert target.price == (Decimal("0.15"), Decimal("0.6"))
     assert settings.routes_by_name["assistant"] is settings.routes["assistant"]
@@ -126,7 +126,7 @@ def test_an_optional_target_without_its_variable_is_left_out_with_its_routes(wri
     without = load(path, good_env)
     assert [part.where for part in without.left_out] == ["targets.real", "routes.real"]
     assert set(without.routes) == {"assistant"}
-    target = load(path, {**good_env, "URL": "http://127.0.0.1:1/v1"}).routes["real"].target
+    target = load(path, {**good_env, "URL": "http://127.0.0.1:1/v1"}).routes["real"].first
     assert (target.base_url, target.model, target.api_key) == ("http://127.0.0.1:1/v1", "small", None)
     key = load(path, {**good_env, "URL": "http://127.0.0.1:1/v1", "KEY": "sk-1"}).targets["real"].api_key
     assert key is not None

@@ -91,8 +91,3 @@ class Route:
     def first(self) -> Target:
         """The first target as written, of the lowest tier: the one that is named where nothing was tried yet."""
         return self.targets[0].target
-
-    @property
-    def target(self) -> Target:
-        """The same as ``first``."""
-        return self.targets[0].target

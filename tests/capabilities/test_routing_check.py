@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gateway.capabilities.routing_check import problems_of
 from gateway.settings import load
 
 WriteConfig = Callable[..., Path]
+WORDS = ["type", "properties", "items", "$ref", "$defs", "pattern", "enum", "required", "a", "minLength", "format", "0", "anyOf"]
 ORDER = "{type: object, properties: {status: {enum: [open, closed]}}, required: [status]}"
 
 
@@ -62,6 +67,22 @@ def test_the_line_of_a_problem_is_that_of_the_place_within_the_schema(problems: 
 )
 def test_a_last_resort_has_to_meet_the_route_s_schema(problems: Callable[..., list[str]], last_resort: str, said: str) -> None:
     assert problems(last_resort=last_resort) == [f"18: routes.r.last_resort: {said}"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["object", "#", "#/$defs/a", "(", "email", "a~b/c"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(schema=st.dictionaries(st.sampled_from(WORDS), JSON, max_size=4), last_resort=JSON.filter(lambda value: isinstance(value, dict | list)))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_any_schema_and_last_resort_give_problems_with_their_lines_or_none(
+    problems: Callable[..., list[str]], schema: dict[str, object], last_resort: object
+) -> None:
+    found = problems(json.dumps(schema), json.dumps(last_resort))
+    assert all(line.startswith(("15: schemas.order", "18: routes.r.last_resort")) for line in found)
 
 
 def test_a_category_that_nobody_finds_is_told_with_the_nearest(problems: Callable[..., list[str]]) -> None:

@@ -74,3 +74,9 @@ def test_a_place_where_no_file_can_be_is_named(write_config: WriteConfig, good_t
     config = write_config(good_text, ("env:HASH", "file:config.yaml/hash"))
     result = init(config)
     assert (result.exit_code, "cannot be made" in result.output) == (2, True)
+
+
+def test_the_url_of_a_database_is_not_drawn(write_config: WriteConfig, good_text: str) -> None:
+    config = write_config(good_text, ("keys:", "database: file:database-url\nkeys:"))
+    assert init(config).output == "missing  database-url: put the value of database there\n"
+    assert not (config.parent / "database-url").exists()
