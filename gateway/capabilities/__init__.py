@@ -3,4 +3,6 @@
 - ``keys``: who a key stands for. ``findings``: what is sensitive in a text. ``redaction``: who sees what of it.
 - ``policy``: what Rego says. ``costs``: tokens and money. ``streaming``: server-sent events of chat completions.
 - ``records``: the append-only, hash-chained ledger. ``confidence``: how far an answer can be trusted.
+- ``routing``: which target is called next, and when to stop. ``schemas``: what an answer has to be. ``offers``: price and window of a target's model.
+- ``routing_check``: what is wrong with the schemas, last resorts and conditions of a config.
 """
