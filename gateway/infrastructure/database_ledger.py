@@ -50,6 +50,8 @@ class LedgerTransaction:
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self.connection = connection
+        self.fresh = True
+        """Whether this is the first transaction on its connection: nothing proved before it that its writer lived."""
         self._dialect = dialect
 
     def insert(self, rows: Sequence[EntryRow]) -> None:
@@ -144,6 +146,7 @@ class LedgerWriter:
             driver.execute(dialect.begin_appending)  # type: ignore[union-attr]  # it is an open connection of a driver that has this shortcut
             yield ledger
             driver.execute("COMMIT")  # type: ignore[union-attr]  # it is an open connection of a driver that has this shortcut
+            ledger.fresh = False
             undo.pop_all()
 
     def _connected(self) -> LedgerTransaction:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def empty_postgres(postgres_server: Postgres) -> Iterator[Secret]:
 def ready_postgres(postgres_server: Postgres, _prepared: str) -> Iterator[Secret]:
     """The address of a database with the current schema and nothing in it. It is emptied after the test: dropping one takes the server 0.1 s."""
     yield secret(postgres_server.url(_prepared))
-    postgres_server.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()", _prepared)
+    postgres_server.cut(_prepared)
     postgres_server.admin("DELETE FROM entries; DELETE FROM open_intents; DELETE FROM keys; DELETE FROM marks", _prepared)
 
 
@@ -67,6 +68,33 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Secret:
     """The address of a new database, in turn of both kinds."""
     found: Path | Secret = tmp_path / "gateway.db" if request.param == "sqlite" else request.getfixturevalue("ready_postgres")
     return found
+
+
+Outage = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def outage(address: Path | Secret, request: pytest.FixtureRequest) -> Outage:
+    """``with outage():`` the database is not there: its file is away, or its server cuts connections and takes no new ones."""
+
+    @contextmanager
+    def of_file(path: Path) -> Iterator[None]:
+        away = path.with_suffix(".away")
+        path.rename(away)
+        yield
+        away.rename(path)
+
+    @contextmanager
+    def of_server(server: Postgres, name: str) -> Iterator[None]:
+        server.admin(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        server.cut(name)
+        yield
+        server.admin(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+    if isinstance(address, Path):
+        return lambda: of_file(address)
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return lambda: of_server(server, address.text().rpartition("/")[2])
 
 
 def secret(url: str) -> Secret:

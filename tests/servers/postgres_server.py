@@ -70,6 +70,10 @@ class Postgres:
         """Remove a database, whoever is connected to it."""
         self.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def cut(self, name: str) -> None:
+        """End every connection to a database, and wait until they are gone."""
+        self.admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'")
+
     def admin(self, sql: str, database: str = "postgres") -> str:
         """What the superuser gets for one statement: rows as lines, columns separated by ``|``."""
         command = [

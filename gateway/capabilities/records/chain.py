@@ -105,8 +105,8 @@ def _digests(salt: bytes, content: bytes | None, entry: Entry) -> dict[str, str]
 
 
 def filter_value(value: Any) -> str | None:
-    """A fact as the column that repeats it for filters holds it."""
-    return None if value is None else str(value)
+    """A fact as the column that repeats it for filters holds it: without NUL, which not every database takes, and as UTF-8 can hold it."""
+    return None if value is None else str(value).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def genesis(ledger: LedgerTransaction, tenant: str) -> Draft:

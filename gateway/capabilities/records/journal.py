@@ -103,8 +103,8 @@ class Journal:
             if self._lost or self._in_doubt:
                 self._append(())
                 return
-            with self._ledger.transaction():
-                pass
+            with self._ledger.transaction() as ledger:
+                self._in_doubt = ledger.fresh
         except (DatabaseError, OSError, ValueError, _Lost) as error:
             raise self._doubtful(error) from error
 
@@ -133,9 +133,10 @@ class Journal:
 
     def _append(self, batch: Sequence[Draft], left: list[OpenIntent] | None = None) -> frozenset[Place]:
         """Append a batch, and what else is due; with ``left`` also the ends of what dead writers left open, which it is filled with."""
-        links = dict(self._links)
         with self._ledger.transaction() as ledger:
-            known = self._look_again(ledger) if self._in_doubt else _Known(self._open, self._taken)
+            doubtful = self._in_doubt or ledger.fresh
+            links = {} if doubtful else dict(self._links)
+            known = self._look_again(ledger) if doubtful else _Known(self._open, self._taken)
             if left is not None:
                 left.extend(ledger.abandoned(self.writer))
             late = known.taken and {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == CLOSED} & known.taken

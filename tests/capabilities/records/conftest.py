@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.verify import Report, verify_database
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.infrastructure.database import Database
+from gateway.settings import Secret
 
 KEY = SigningKey(bytes(range(32)))
 
@@ -24,7 +27,21 @@ class Shelf:
 
     database: Database
     heads: Path
+    address: Path | Secret
     key: SigningKey = KEY
+
+    @property
+    def file(self) -> Path:
+        """The file of a database of SQLite."""
+        assert isinstance(self.address, Path)
+        return self.address
+
+    def run(self, sql: str, *values: object) -> int:
+        """Change something behind the gateway's back; how many rows that were. Bytes are written as SQLite does: ``x'00'``."""
+        if self.database.shared:
+            sql = re.sub(r"x'([0-9a-f]*)'", r"'\\\\x\1'", sql).replace("?", "%s")
+        with closing(self.database.driver()) as connection:
+            return int(connection.execute(sql, values or None if self.database.shared else values).rowcount)
 
     def writer(self, **options: Any) -> RecordWriter:
         return RecordWriter(self.database, heads=self.heads, key=self.key, **options)
@@ -47,7 +64,24 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    database = Database(tmp_path / "gateway.db", durability="process")
+def shelf(address: Path | Secret, tmp_path: Path) -> Shelf:
+    """On both kinds of databases."""
+    return made(address, tmp_path)
+
+
+@pytest.fixture
+def file_shelf(tmp_path: Path) -> Shelf:
+    """On a file, for what only a file can do."""
+    return made(tmp_path / "gateway.db", tmp_path)
+
+
+@pytest.fixture
+def server_shelf(ready_postgres: Secret, tmp_path: Path) -> Shelf:
+    """On a server, for what only a server can do."""
+    return made(ready_postgres, tmp_path)
+
+
+def made(address: Path | Secret, folder: Path) -> Shelf:
+    database = Database(address, durability="process")
     database.prepare()
-    return Shelf(database=database, heads=tmp_path / "heads")
+    return Shelf(database=database, heads=folder / "heads", address=address)

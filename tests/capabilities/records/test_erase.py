@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from gateway.capabilities.records.erase import Eraser
 from gateway.capabilities.records.store import RecordStore
 from gateway.errors import NotFound
 from tests.capabilities.records.conftest import Shelf
+from tests.servers.postgres_server import Postgres
 
 CANARY = b"canary-7f3a"
 
@@ -30,7 +32,7 @@ def eraser(shelf: Shelf) -> Eraser:
 
 
 def raw_bytes(shelf: Shelf) -> bytes:
-    return b"".join(path.read_bytes() for path in shelf.database.path.parent.iterdir() if path.is_file())
+    return b"".join(path.read_bytes() for path in shelf.file.parent.iterdir() if path.is_file())
 
 
 async def test_an_erased_intent_keeps_its_facts_and_loses_its_content(shelf: Shelf) -> None:
@@ -45,23 +47,23 @@ async def test_an_erased_intent_keeps_its_facts_and_loses_its_content(shelf: She
     assert (report.problems, report.erased, report.chains) == ([], 2, 2)
 
 
-async def test_no_raw_byte_is_left_in_database_or_log(shelf: Shelf) -> None:
-    await fill(shelf, 30, 5)
-    assert CANARY in raw_bytes(shelf)
-    assert eraser(shelf).expired("acme", now_ns=5).entries == 60
-    assert CANARY not in raw_bytes(shelf)
+async def test_no_raw_byte_is_left_in_database_or_log(file_shelf: Shelf) -> None:
+    await fill(file_shelf, 30, 5)
+    assert CANARY in raw_bytes(file_shelf)
+    assert eraser(file_shelf).expired("acme", now_ns=5).entries == 60
+    assert CANARY not in raw_bytes(file_shelf)
 
 
-async def test_no_raw_byte_is_left_while_a_server_has_the_database_open(shelf: Shelf) -> None:
-    writer = shelf.writer()
+async def test_no_raw_byte_is_left_while_a_server_has_the_database_open(file_shelf: Shelf) -> None:
+    writer = file_shelf.writer()
     await writer.start()
     await writer.append(Shelf.opened("i1", content=CANARY * 3_000))
     await writer.append(Shelf.closed("i1", content=CANARY * 3_000))
-    assert eraser(shelf).intent("acme", "i1").wiped
-    assert CANARY not in raw_bytes(shelf)
+    assert eraser(file_shelf).intent("acme", "i1").wiped
+    assert CANARY not in raw_bytes(file_shelf)
     await writer.append(Shelf.opened("i2"))
     await writer.close()
-    assert shelf.verify().clean
+    assert file_shelf.verify().clean
 
 
 async def test_what_has_expired_goes_and_the_rest_stays(shelf: Shelf) -> None:
@@ -84,4 +86,23 @@ async def test_another_tenants_intent_is_not_found(shelf: Shelf) -> None:
         with pytest.raises(NotFound):
             eraser(shelf).intent(tenant, intent_id)
     assert eraser(shelf).expired("globex").entries == 0
-    assert CANARY in raw_bytes(shelf)
+    assert not RecordStore(shelf.database).show("acme", "i0000").entries[0].erased
+
+
+@pytest.mark.services
+async def test_no_dead_row_is_left_on_a_server(server_shelf: Shelf, postgres_server: Postgres) -> None:
+    await fill(server_shelf, 30, 5)
+    name = server_shelf.database.place.rpartition("/")[2]
+    postgres_server.admin("CREATE EXTENSION IF NOT EXISTS pgstattuple", name)
+    assert eraser(server_shelf).expired("acme", now_ns=5) == (30, 60, True)
+    dead = "SELECT dead_tuple_count FROM pgstattuple('{}')"
+    toast = "(SELECT reltoastrelid::regclass FROM pg_class WHERE relname = 'entries')"
+    assert postgres_server.admin(dead.format("entries"), name) == "0\n"
+    assert postgres_server.admin(f"SELECT dead_tuple_count FROM pgstattuple({toast})", name) == "0\n"
+
+
+async def test_two_who_erase_the_same_at_once_leave_a_clean_ledger(shelf: Shelf) -> None:
+    await fill(shelf, 300, 5)
+    done = await asyncio.gather(*(asyncio.to_thread(eraser(shelf).expired, "acme", now_ns=5) for _ in range(2)))
+    assert sum(each.entries for each in done) == 600
+    assert shelf.verify().problems == []

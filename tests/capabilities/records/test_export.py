@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -18,6 +17,10 @@ from tests.capabilities.records.conftest import KEY, Shelf
 
 @pytest.fixture
 async def written(shelf: Shelf) -> Shelf:
+    return await fill(shelf)
+
+
+async def fill(shelf: Shelf) -> Shelf:
     for begin in (0, 10):
         await asyncio.sleep(0.002)
         writer = shelf.writer()
@@ -49,10 +52,10 @@ def test_every_row_comes_back_as_it_is_stored(written: Shelf, tmp_path: Path) ->
         assert list(export.rows()) == list(snapshot.rows())
 
 
-def test_a_damaged_ledger_exports_its_damage(written: Shelf, tmp_path: Path) -> None:
-    with closing(written.database.driver()) as connection:
-        connection.execute("UPDATE entries SET body = 'text', state = CAST(x'ff' AS TEXT) WHERE intent_id = 'i2'")
-    report = verify_export(exported(written, tmp_path / "e.jsonl"), KEY.verify_key)
+async def test_a_damaged_file_exports_its_damage(file_shelf: Shelf, tmp_path: Path) -> None:
+    await fill(file_shelf)
+    file_shelf.run("UPDATE entries SET body = 'text', state = CAST(x'ff' AS TEXT) WHERE intent_id = 'i2'")
+    report = verify_export(exported(file_shelf, tmp_path / "e.jsonl"), KEY.verify_key)
     assert any("column body holds a str" in problem.what for problem in report.problems)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from contextlib import closing
-
 import orjson
 import pytest
 
@@ -13,6 +11,10 @@ from tests.capabilities.records.conftest import Shelf
 
 @pytest.fixture
 async def store(shelf: Shelf) -> RecordStore:
+    return await fill(shelf)
+
+
+async def fill(shelf: Shelf) -> RecordStore:
     writer = shelf.writer()
     await writer.start()
     for number in range(5):
@@ -95,11 +97,21 @@ async def test_facts_that_nobody_knows_are_carried_along(shelf: Shelf) -> None:
     assert store.list("acme").items[0]["subject"] is None
 
 
-def test_a_damaged_entry_can_still_be_looked_at(store: RecordStore, shelf: Shelf) -> None:
-    with closing(shelf.database.driver()) as connection:
-        connection.execute("UPDATE entries SET body = 'text', salt = 'text' WHERE intent_id = 'int_0'")
-        connection.execute("UPDATE entries SET body = x'ff', content = 5 WHERE intent_id = 'int_1'")
+async def test_a_damaged_entry_can_still_be_looked_at(file_shelf: Shelf) -> None:
+    store = await fill(file_shelf)
+    file_shelf.run("UPDATE entries SET body = 'text', salt = 'text' WHERE intent_id = 'int_0'")
+    file_shelf.run("UPDATE entries SET body = x'ff', content = 5 WHERE intent_id = 'int_1'")
     for intent_id in ("int_0", "int_1"):
         assert store.show("acme", intent_id).entries[0].facts == {"damaged": True}
         assert store.show("acme", intent_id).as_json()["id"] == intent_id
     assert len(store.list("acme").items) == 6
+
+
+async def test_facts_that_no_database_can_hold_as_text_are_recorded_and_verified(shelf: Shelf) -> None:
+    writer = shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("i", facts={"route": "a\0b\udcff"}))
+    await writer.append(Shelf.closed("i", facts={"state": "odd\0", "text": "\0\udcff"}))
+    await writer.close()
+    assert shelf.verify().problems == []
+    assert RecordStore(shelf.database).show("acme", "i").entries[1].facts == {"state": "odd\0", "text": "\0?"}

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import closing
 
 import pytest
 
 from gateway.capabilities.records.erase import Eraser
 from gateway.capabilities.records.heads import file_name
+from gateway.infrastructure.database_ledger import Ledger
 from tests.capabilities.records.conftest import Shelf
+from tests.servers.postgres_fixtures import Outage
 
 
 @pytest.fixture
 async def written(shelf: Shelf) -> Shelf:
+    return await fill(shelf)
+
+
+async def fill(shelf: Shelf) -> Shelf:
     writer = shelf.writer()
     await writer.start()
     for number in range(4):
@@ -23,8 +28,7 @@ async def written(shelf: Shelf) -> Shelf:
 
 
 def damage(shelf: Shelf, sql: str) -> list[tuple[int | None, str, str]]:
-    with closing(shelf.database.driver()) as connection:
-        assert connection.execute(sql).rowcount > 0
+    assert shelf.run(sql) > 0
     return [(problem.seq, problem.intent_id, problem.what) for problem in shelf.verify().problems]
 
 
@@ -48,12 +52,12 @@ def test_a_problem_names_entry_and_intent(written: Shelf) -> None:
         ("DELETE FROM entries WHERE seq = 4", "entries 4 to 4 are missing"),
         ("DELETE FROM entries WHERE seq >= 5", "a tail or a chain was cut, or an old backup restored"),
         ("DELETE FROM entries", "the chain is gone"),
-        ("UPDATE entries SET hash = zeroblob(32) WHERE seq = 2", "the hash does not follow"),
+        ("UPDATE entries SET hash = x'" + "00" * 32 + "' WHERE seq = 2", "the hash does not follow"),
         ("DELETE FROM entries WHERE seq = 0", "does not begin with its `genesis` entry"),
         ("UPDATE entries SET content = x'00' WHERE seq = 1", "content or salt is not what was digested"),
         ("UPDATE entries SET salt = NULL, content = NULL WHERE seq = 1", "no `erased` entry accounts for it"),
         ("UPDATE entries SET writer = 'w0'", "the chain has no head file"),
-        ("UPDATE entries SET body = 'text' WHERE seq = 3", "column body holds a str"),
+        ("UPDATE entries SET body = x'ff' WHERE seq = 3", "the body is not that of an entry"),
         ("INSERT INTO open_intents VALUES ('acme', 'i1', 'w')", "noted as open, but it is closed"),
     ],
 )
@@ -61,9 +65,16 @@ def test_each_kind_of_damage_is_called_by_its_name(written: Shelf, sql: str, exp
     assert any(expected in what for _, _, what in damage(written, sql))
 
 
+async def test_text_where_bytes_belong_is_called_by_its_name(file_shelf: Shelf) -> None:
+    await fill(file_shelf)
+    assert any("column body holds a str" in what for _, _, what in damage(file_shelf, "UPDATE entries SET body = 'text' WHERE seq = 3"))
+
+
 def test_one_damaged_entry_does_not_accuse_the_others(written: Shelf) -> None:
-    found = damage(written, "UPDATE entries SET body = replace(body, 'simulated', 'stimulated') WHERE seq = 3")
-    assert {seq for seq, _, _ in found} == {3}
+    with Ledger(written.database).snapshot("acme") as snapshot:
+        body = next(row.body for row in snapshot.rows() if row.seq == 3)
+    assert written.run("UPDATE entries SET body = ? WHERE seq = 3", body.replace(b"simulated", b"stimulated")) == 1
+    assert {problem.seq for problem in written.verify().problems} == {3}
 
 
 async def test_a_chain_that_vanished_with_its_head_is_missed_by_the_next_one(written: Shelf) -> None:
@@ -83,12 +94,18 @@ def test_heads_of_another_key_are_not_trusted(written: Shelf) -> None:
     assert ["another key" in problem.what for problem in written.verify().problems] == [True]
 
 
-def test_a_database_that_cannot_be_read_is_a_problem(written: Shelf) -> None:
-    written.database.wipe_freed()
-    raw = bytearray(written.database.path.read_bytes())
+async def test_a_file_that_cannot_be_read_is_a_problem(file_shelf: Shelf) -> None:
+    await fill(file_shelf)
+    file_shelf.database.wipe_freed()
+    raw = bytearray(file_shelf.file.read_bytes())
     raw[4096:] = b"\x5a" * (len(raw) - 4096)
-    written.database.path.write_bytes(raw)
-    assert "cannot be read to its end" in written.verify().problems[0].what
+    file_shelf.file.write_bytes(raw)
+    assert "cannot be read to its end" in file_shelf.verify().problems[0].what
+
+
+def test_a_database_that_is_not_there_is_a_problem(written: Shelf, outage: Outage) -> None:
+    with outage():
+        assert "cannot be read to its end" in written.verify().problems[0].what
 
 
 async def test_verifying_beside_a_busy_server_raises_no_alarm(shelf: Shelf) -> None:

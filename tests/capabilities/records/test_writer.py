@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from gateway.capabilities.records.store import RecordStore
-from gateway.capabilities.records.writer import PROBE_S
 from gateway.errors import NotFound, RecordUnavailable
+from gateway.infrastructure import database_postgres
 from gateway.infrastructure.database_ledger import Ledger
-from tests.capabilities.records.conftest import Shelf
+from gateway.settings import Secret
+from tests.capabilities.records.conftest import Shelf, made
+from tests.servers.postgres_fixtures import Outage
 
 
 def kinds(shelf: Shelf, intent_id: str) -> list[str]:
@@ -80,16 +81,14 @@ async def test_closing_commits_what_is_pending_and_ends_appending(shelf: Shelf) 
     await writer.close()
 
 
-async def test_without_its_database_every_append_fails_until_it_is_back(shelf: Shelf) -> None:
+async def test_without_its_database_every_append_fails_until_it_is_back(shelf: Shelf, outage: Outage) -> None:
     writer = shelf.writer()
     await writer.start()
-    away = shelf.database.path.with_suffix(".away")
-    shelf.database.path.rename(away)
-    for number in range(3):
-        with pytest.raises(RecordUnavailable):
-            await writer.append(Shelf.opened(f"lost{number}"))
-    while_away = writer.available
-    away.rename(shelf.database.path)
+    with outage():
+        for number in range(3):
+            with pytest.raises(RecordUnavailable):
+                await writer.append(Shelf.opened(f"lost{number}"))
+        while_away = writer.available
     await writer.append(Shelf.opened("i1"))
     assert (while_away, writer.available) == (False, True)
     await writer.close()
@@ -97,25 +96,23 @@ async def test_without_its_database_every_append_fails_until_it_is_back(shelf: S
     assert shelf.verify().clean
 
 
-async def test_readiness_recovers_without_any_call(shelf: Shelf) -> None:
+async def test_readiness_recovers_without_any_call(shelf: Shelf, outage: Outage) -> None:
     writer = shelf.writer()
     await writer.start()
-    away = shelf.database.path.with_suffix(".away")
-    shelf.database.path.rename(away)
-    await until(lambda: not writer.available)
-    away.rename(shelf.database.path)
+    with outage():
+        await until(lambda: not writer.available)
     await until(lambda: writer.available)
     await writer.close()
     assert writer.failure is None
 
 
-async def test_a_lazy_entry_that_fails_unseen_is_no_unhandled_error(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lazy_entry_that_fails_unseen_is_no_unhandled_error(shelf: Shelf, outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
     writer = shelf.writer()
     await writer.start()
-    shelf.database.path.unlink()
-    writer.append(Shelf.opened("i1"), lazy=True)
-    with pytest.raises(RecordUnavailable):
-        await writer.append(Shelf.closed("i1"))
+    with outage():
+        writer.append(Shelf.opened("i1"), lazy=True)
+        with pytest.raises(RecordUnavailable):
+            await writer.append(Shelf.closed("i1"))
     await writer.close()
     assert "never retrieved" not in caplog.text
 
@@ -124,17 +121,17 @@ async def test_starting_closes_what_a_dead_process_left_open(shelf: Shelf) -> No
     dead = shelf.writer()
     await dead.start()
     await dead.append(Shelf.opened("i1"))
+    await dead.close()
+    await asyncio.sleep(0.2 if shelf.database.shared else 0)
     writer = shelf.writer()
     await writer.start()
     assert writer.recovered == 1
     assert RecordStore(shelf.database).show("acme", "i1").state == "indeterminate"
     await writer.close()
-    await dead.close()
 
 
-async def test_a_writer_does_not_start_without_its_database(shelf: Shelf) -> None:
-    shelf.database.path.unlink()
-    with pytest.raises(RecordUnavailable):
+async def test_a_writer_does_not_start_without_its_database(shelf: Shelf, outage: Outage) -> None:
+    with outage(), pytest.raises(RecordUnavailable):
         await shelf.writer().start()
 
 
@@ -146,10 +143,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 KILLED = """
-import asyncio, sys, time
+import asyncio, os, sys, time
 from pathlib import Path
-from gateway.infrastructure.database import Database
-from tests.capabilities.records.conftest import Shelf
+from gateway.settings import Secret
+from tests.capabilities.records.conftest import Shelf, made
 
 async def call(writer, number):
     intent_id = f"i{number:06d}"
@@ -163,7 +160,8 @@ async def call(writer, number):
     print("closed", intent_id, flush=True)
 
 async def main(folder):
-    writer = Shelf(database=Database(folder / "gateway.db", durability="process"), heads=folder / "heads").writer(durability="process")
+    address = Secret(os.environ["DATABASE_URL"].encode(), "env") if "DATABASE_URL" in os.environ else folder / "gateway.db"
+    writer = made(address, folder).writer(durability="process")
     await writer.start()
     number = 0
     while True:
@@ -174,9 +172,12 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-def run_and_kill(folder: Path, after_s: float) -> list[str]:
+def run_and_kill(shelf: Shelf, after_s: float) -> list[str]:
     """What a process said of its records until it was killed, some time after its first word."""
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True)
+    env = {**os.environ, "DATABASE_URL": shelf.address.text()} if isinstance(shelf.address, Secret) else None
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(shelf.heads.parent)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True, env=env
+    )
     assert process.stdout is not None
     said = [process.stdout.readline()]
     time.sleep(after_s)
@@ -187,10 +188,12 @@ def run_and_kill(folder: Path, after_s: float) -> list[str]:
 
 
 @pytest.mark.parametrize("after_s", [0.2, 0.35, 0.5])
-async def test_no_kill_loses_what_was_said_to_be_durable(shelf: Shelf, after_s: float) -> None:
-    said = await asyncio.to_thread(run_and_kill, shelf.heads.parent, after_s)
+async def test_no_kill_loses_what_was_said_to_be_durable(shelf: Shelf, after_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.capabilities.records.writer.SWEEP_S", 0.1)
+    said = await asyncio.to_thread(run_and_kill, shelf, after_s)
     writer = shelf.writer()
     await writer.start()
+    await until(lambda: not shelf.verify().open)
     await writer.close()
     store = RecordStore(shelf.database)
     finals = {line.split()[1] for line in said if line.startswith("closed") and len(line.split()) == 2}
@@ -206,35 +209,44 @@ async def test_no_kill_loses_what_was_said_to_be_durable(shelf: Shelf, after_s: 
 
 @contextmanager
 def locked(shelf: Shelf) -> Iterator[None]:
-    """Somebody holds the database's write lock, and the writer does not wait for it."""
-    with closing(sqlite3.connect(shelf.database.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    """Somebody holds a lock that every writer needs."""
+    with closing(shelf.database.driver()) as other:
+        other.execute("BEGIN IMMEDIATE" if not shelf.database.shared else "BEGIN")
+        if shelf.database.shared:
+            other.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
         yield
         other.execute("ROLLBACK")
 
 
-async def test_an_intent_whose_end_was_not_written_does_not_stay_open(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.infrastructure.database._BUSY_TIMEOUT_MS", 50)
-    writer = shelf.writer()
+@pytest.fixture
+def impatient_shelf(address: Path | Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Its writer waits 0.2 s for a lock."""
+    monkeypatch.setattr("gateway.infrastructure.database_sqlite._BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setitem(database_postgres._SESSION, "lock_timeout", "200ms")
+    return made(address, tmp_path)
+
+
+async def test_an_intent_whose_end_was_not_written_does_not_stay_open(impatient_shelf: Shelf) -> None:
+    writer = impatient_shelf.writer()
     await writer.start()
     await writer.append(Shelf.opened("i1"))
-    with locked(shelf), pytest.raises(RecordUnavailable):
+    with locked(impatient_shelf), pytest.raises(RecordUnavailable):
         await writer.append(Shelf.closed("i1"))
-    await asyncio.sleep(3 * PROBE_S)
-    closed = RecordStore(shelf.database).show("acme", "i1").first("closed")
+    store = RecordStore(impatient_shelf.database)
+    await until(lambda: store.show("acme", "i1").first("closed") is not None)
+    closed = store.show("acme", "i1").first("closed")
     assert closed is not None
     assert (closed.facts["state"], closed.facts["reason"]) == ("indeterminate", "record_unavailable")
     await writer.append(Shelf.opened("i2"))
     await writer.close()
-    assert (shelf.verify().problems, shelf.verify().open) == ([], 1)
+    assert (impatient_shelf.verify().problems, impatient_shelf.verify().open) == ([], 1)
 
 
-async def test_an_end_whose_beginning_was_not_written_is_not_written(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.infrastructure.database._BUSY_TIMEOUT_MS", 200)
-    writer = shelf.writer()
+async def test_an_end_whose_beginning_was_not_written_is_not_written(impatient_shelf: Shelf) -> None:
+    writer = impatient_shelf.writer()
     await writer.start()
     await writer.append(Shelf.opened("i0"))
-    with locked(shelf):
+    with locked(impatient_shelf):
         opened = writer.append(Shelf.opened("i1"))
         await asyncio.sleep(0.1)
         closed = writer.append(Shelf.closed("i1"))
@@ -244,4 +256,4 @@ async def test_an_end_whose_beginning_was_not_written_is_not_written(shelf: Shel
         await closed
     await writer.append(Shelf.closed("i0"))
     await writer.close()
-    assert (kinds(shelf, "i1"), kinds(shelf, "i0"), shelf.verify().problems) == ([], ["closed", "opened"], [])
+    assert (kinds(impatient_shelf, "i1"), kinds(impatient_shelf, "i0"), impatient_shelf.verify().problems) == ([], ["closed", "opened"], [])

@@ -5,6 +5,7 @@ import pytest
 from gateway.errors import RecordUnavailable
 from gateway.infrastructure.telemetry.metrics import Metrics
 from tests.capabilities.records.conftest import Shelf
+from tests.servers.postgres_fixtures import Outage
 
 
 def value(metrics: Metrics, series: str) -> float:
@@ -26,13 +27,13 @@ async def test_commits_their_entries_and_what_waits_show_in_the_metrics(shelf: S
     assert value(metrics, "gateway_record_commit_failures_total") == 0
 
 
-async def test_a_commit_that_fails_is_counted_as_such(shelf: Shelf) -> None:
+async def test_a_commit_that_fails_is_counted_as_such(shelf: Shelf, outage: Outage) -> None:
     metrics = Metrics()
     writer = shelf.writer(metrics=metrics)
     await writer.start()
-    shelf.database.path.rename(shelf.database.path.with_name("elsewhere.db"))
-    with pytest.raises(RecordUnavailable):
-        await writer.append(Shelf.opened("i1"))
-    await writer.close()
+    with outage():
+        with pytest.raises(RecordUnavailable):
+            await writer.append(Shelf.opened("i1"))
+        await writer.close()
     assert value(metrics, "gateway_record_commit_failures_total") == 1
     assert value(metrics, "gateway_record_batch_entries_sum") == 0
