@@ -54,8 +54,8 @@ CONTENT_OF_ANSWER: tuple[tuple[str, ...], ...] = (("answer", "text"), ("answer",
 """Whoever refers to these needs the whole answer before it can decide."""
 
 
-SPARSE: Final = "sparse"
-"""The sample without any of the sections. No intent looks like it: it shows that rules bear what is missing, not that they decide well then."""
+EXTREMES: Final = frozenset({"sparse", "large"})
+"""The samples that no intent looks like. They show that rules bear what is missing, and end in time on as much as there can be; not what they decide."""
 
 _SIGNALS: Final[Mapping[str, Any]] = {
     "logprobs": 0.83, "agreement": 0.5, "schema_valid": False, "repairs": 1, "self_reported": 0.9, "truncated": False, "refusal": False, "fallback": True,
@@ -72,7 +72,7 @@ def covers(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
 def samples(hook: Hook) -> Mapping[str, Mapping[str, Any]]:
     """Inputs by name on which a policy is tried before it goes live: what is usual, next to nothing, and as much as the gateway would ever ask about."""
     usual = _sample(hook, 3, "hello")
-    tried = {"usual": usual, SPARSE: {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 500, "aA1!-_ é" * 40)}
+    tried = {"usual": usual, "sparse": {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 500, "aA1!-_ é" * 40)}
     if hook is Hook.ANSWER:
         tried["assessed"] = usual | {"answer": usual["answer"] | _ASSESSED}
         tried["last resort"] = usual | {"answer": usual["answer"] | {"source": "gateway", "author": None, "fallback": True}}

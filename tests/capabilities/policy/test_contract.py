@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.capabilities.policy.contract import FIELDS, JUDGEMENTS, SPARSE, VERDICT_RULES, VOLATILE, covers, samples
+from gateway.capabilities.policy.contract import EXTREMES, FIELDS, JUDGEMENTS, VERDICT_RULES, VOLATILE, covers, samples
 from gateway.domain import Hook
 
 
@@ -17,7 +17,8 @@ def test_samples_hold_nothing_that_the_contract_lacks(hook: Hook) -> None:
 
 
 def test_answers_are_tried_with_and_without_a_judgement_and_from_the_gateway_itself() -> None:
-    answers = {name: sample["answer"] for name, sample in samples(Hook.ANSWER).items() if name != SPARSE}
+    answers = {name: sample["answer"] for name, sample in samples(Hook.ANSWER).items() if name not in EXTREMES}
+    assert samples(Hook.ANSWER).keys() > EXTREMES
     assert answers["usual"]["confidence"] is None
     assert 0 < answers["assessed"]["confidence"] < 1
     assert answers["assessed"]["signals"]

@@ -58,7 +58,6 @@ INTENT, ANSWER = "package gateway.intent\n\nverdict := ", "package gateway.answe
             "the answer verdict for the assessed",
         ),
         ({"answer.rego": ANSWER + '{} if input.answer.source == "gateway"'}, "the answer verdict for the last resort sample input"),
-        ({"intent.rego": INTENT + "{} if count(input.request.tools) > 400"}, "the intent verdict for the large"),
     ],
 )
 def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write, files: dict[str, str | None], what: str) -> None:
@@ -74,6 +73,8 @@ def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write
         '{"outcome": "deny"}',
         '{"outcome": "escalate", "obligations": {"approval": {"mode": "approve"}}}',
         '{"outcome": "allow", "obligations": {"sources": []}}',
+        "{} if count(input.request.tools) > 400",
+        '{"outcome": "deny", "reasons": [{"rule": "a", "message": concat("", [message.content | some message in input.request.messages])}]}',
         '{"outcome": "allow"} if input.subject.tenant == "none of the samples"',
         '{"outcome": "allow", "obligations": {"labels": {"tenant": object.get(input, ["subject", "tenant"], "")}}}',
     ],

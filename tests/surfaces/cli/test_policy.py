@@ -61,9 +61,17 @@ def test_eval_prints_the_verdict_and_what_it_was_based_on() -> None:
 
 
 def test_a_malformed_verdict_is_visible(tmp_path: Path) -> None:
-    told = evaluated(folder(tmp_path, 'verdict := {"outcome": "allow", "obligations": {"max_tokens": true}}'), "intent", {})
+    for_acme = 'verdict := {"outcome": "allow", "obligations": {"max_tokens": input.subject.id == "k"}} if input.subject.id == "k"'
+    told = evaluated(folder(tmp_path, for_acme), "intent", {"subject": {"id": "k"}})
     assert told["outcome"] == "deny"
     assert told["reasons"] == [{"rule": "policy.malformed", "message": "obligations.max_tokens must be a whole number from 1 to 100000000"}]
+
+
+@pytest.mark.parametrize("arguments", [("lint",), ("eval", "--hook", "answer", "--input", "-")])
+def test_a_verdict_that_is_malformed_on_a_usual_input_is_a_problem_of_the_policy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--policies", folder(tmp_path, 'verdict := "allow"'), stdin="{}")
+    assert result.exit_code != 0
+    assert "intent.rego:3:1: the intent verdict for the usual sample input is malformed: the verdict must be an object" in result.output
 
 
 def test_eval_reads_a_file(tmp_path: Path) -> None:
