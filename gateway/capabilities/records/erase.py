@@ -20,7 +20,7 @@ _BATCH = 200
 
 
 class Erased(NamedTuple):
-    """What was done. ``wiped``: no freed bytes are left in the write-ahead log; ``False`` if a reader kept it busy, then erase again later."""
+    """What was done. ``wiped``: the database has let go of it; ``False`` if a reader still sees the state before, then erase again later."""
 
     intents: int
     entries: int

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -92,14 +92,33 @@ def file_name(tenant: str, writer: str) -> str:
     return f"{quote(tenant, safe='')}.{writer}.head"
 
 
-def read_heads(folder: Path, tenant: str) -> dict[str, bytes]:
-    """The contents of a tenant's head files, by writer. Files of other names are none of ours."""
-    return {writer: path.read_bytes() for writer, path in _head_paths(folder, tenant)}
+class HeadsError(Exception):
+    """Folders of heads contradict each other. The message says in which chain."""
 
 
-def head_writers(folder: Path, tenant: str) -> set[str]:
+def read_heads(folder: Path, tenant: str, also: Iterable[Path] = ()) -> dict[str, bytes]:
+    """The contents of a tenant's head files, by writer. Files of other names are none of ours.
+
+    Args:
+        folder: The config's folder.
+        tenant: Whose.
+        also: The folders of other machines that write to the same database.
+
+    Raises:
+        HeadsError: Two folders have different heads of one chain: each chain has one writer, and that one folder.
+    """
+    found: dict[str, bytes] = {}
+    for place in {each.resolve(): each for each in (folder, *also)}.values():
+        for writer, path in _head_paths(place, tenant):
+            content = path.read_bytes()
+            if found.setdefault(writer, content) != content:
+                raise HeadsError(f"{place} has another head of chain {writer} than a folder before it: give each machine's own folder, and no copies")
+    return found
+
+
+def head_writers(folder: Path, tenant: str, also: Iterable[Path] = ()) -> set[str]:
     """Whose head files there are."""
-    return {writer for writer, _ in _head_paths(folder, tenant)}
+    return {writer for place in (folder, *also) for writer, _ in _head_paths(place, tenant)}
 
 
 def _head_paths(folder: Path, tenant: str) -> Iterator[tuple[str, Path]]:

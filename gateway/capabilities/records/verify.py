@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gateway.capabilities.records.chain import NO_LINK, START, Link, link_hash
 from gateway.capabilities.records.entries import CLOSED, ERASED, GENESIS, OPENED
-from gateway.capabilities.records.heads import head_writers, read_head, read_heads
+from gateway.capabilities.records.heads import HeadsError, head_writers, read_head, read_heads
 from gateway.capabilities.records.rows import check_row, parse_body
 from gateway.capabilities.records.signing import VerifyKey
 from gateway.domain import Json
@@ -20,28 +20,32 @@ from gateway.infrastructure.database_ledger import EntryRow, Ledger, Snapshot
 
 
 @contextlib.contextmanager
-def living_chains(database: Database, heads: Path, tenant: str) -> Iterator[tuple[Snapshot, dict[str, bytes]]]:
+def living_chains(database: Database, heads: Path, tenant: str, *, also: Sequence[Path] = ()) -> Iterator[tuple[Snapshot, dict[str, bytes]]]:
     """A tenant's chains in a database that may be in use, with heads that are not ahead of them and lack none.
 
     A head is written after its commit, a head file made before its chain: so heads are read first, and again from the start if a file has come since.
+    ``also`` are the folders of heads of other machines that write to the same database.
 
     Raises:
         DatabaseError: The database cannot be read.
+        HeadsError: The folders contradict each other.
     """
     ledger = Ledger(database)
     while True:
-        found = read_heads(heads, tenant)
+        found = read_heads(heads, tenant, also)
         with ledger.snapshot(tenant) as snapshot:
-            if head_writers(heads, tenant) <= found.keys():
+            if head_writers(heads, tenant, also) <= found.keys():
                 yield snapshot, found
                 return
 
 
-def verify_database(database: Database, heads: Path, tenant: str, key: VerifyKey) -> Report:
-    """Check a tenant's chains in the database; one that cannot be read to its end is a problem like any other."""
+def verify_database(database: Database, heads: Path, tenant: str, key: VerifyKey, *, also: Sequence[Path] = ()) -> Report:
+    """Check a tenant's chains in the database; one that cannot be read to its end is a problem like any other. ``also`` as in ``living_chains``."""
     try:
-        with living_chains(database, heads, tenant) as (snapshot, found):
+        with living_chains(database, heads, tenant, also=also) as (snapshot, found):
             return verify(snapshot, found, key, noted_open=snapshot.open_intents())
+    except HeadsError as error:
+        return Report(tenant=tenant, problems=[Problem("", None, "", str(error))])
     except DatabaseError as error:
         return Report(tenant=tenant, problems=[Problem("", None, "", f"the database cannot be read to its end: {error}")])
 
@@ -174,7 +178,7 @@ class _Walk:
             what = f"the chain is gone: {said} knows of entry {seq}" if last is None else f"entry {seq}, which {said} knows, is not there (the last is {last})"
             self._problem(writer, seq, "", f"{what}; a tail or a chain was cut, or an old backup restored")
         for writer in self._ends.keys() - self._headed:
-            self._problem(writer, None, "", "the chain has no head file")
+            self._problem(writer, None, "", "the chain has no head file; if another machine wrote it, name its folder with --heads")
         for (writer, seq), intent_id in self._emptied.items():
             if (writer, seq) not in self._erased:
                 self._problem(writer, seq, intent_id, "content and salt are gone, and no `erased` entry accounts for it")

@@ -16,6 +16,7 @@ from gateway.capabilities.policy.problems import PolicyError
 from gateway.capabilities.redaction.tenants import scan_options
 from gateway.capabilities.routing_check import problems_of
 from gateway.domain import StreamMode
+from gateway.infrastructure.database import Database, DatabaseError
 from gateway.settings import Parts, Problem, RedactionOptions, Route, Secret, Settings, SettingsError, Target, Tenant, load, parts_of
 from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
 from gateway.surfaces.cli.route_words import about, in_order
@@ -29,6 +30,8 @@ class Compiled:
     policy: Policy
     scanners: dict[str, Scanner]
     """By tenant."""
+    database: str
+    """Where it is; of a server's URL neither user nor password."""
 
 
 @click.command()
@@ -59,9 +62,20 @@ def compile_all(config: Path) -> Compiled:
         policy = load_policy(parts.policy)
     except PolicyError as error:
         lines.extend(f"{parts.policy}/{problem}" if problem.line else str(problem) for problem in error.problems)
+    database = _database(settings, lines)
     if settings is None or policy is None or lines:
         raise Refusal("\n".join(lines))
-    return Compiled(settings=settings, policy=policy, scanners=scanners)
+    return Compiled(settings=settings, policy=policy, scanners=scanners, database=database)
+
+
+def _database(settings: Settings | None, lines: list[str]) -> str:
+    """Where the database is. It is not asked."""
+    try:
+        place = Database(settings.database).place if settings else ""
+        return f"{place} ({settings.database.source})" if settings and isinstance(settings.database, Secret) else place
+    except DatabaseError as error:
+        lines.append(f"{settings.path if settings else ''}: {error}")
+        return ""
 
 
 def _scanner(parts: Parts, tenant: str, options: RedactionOptions, problems: list[Problem]) -> Scanner | None:
@@ -94,7 +108,7 @@ def report(compiled: Compiled) -> Iterator[str]:
     settings, limits = compiled.settings, compiled.settings.server.limits
     yield f"config     {settings.path}, version {settings.digest[:12]}"
     yield f"server     {_address(settings)}; at most {limits.in_flight} intents at once, bodies of {limits.body_bytes} bytes"
-    yield f"database   {_database(settings)}"
+    yield f"database   {compiled.database}"
     yield f"policy     {settings.policy.path}, revision {compiled.policy.revision[:12]}"
     yield from (_tenant(tenant, compiled.scanners[tenant.name]) for tenant in settings.tenants.values())
     yield from (_target(target) for target in settings.targets.values())
@@ -106,11 +120,6 @@ def report(compiled: Compiled) -> Iterator[str]:
     records = settings.records
     yield f"records    durable against loss of {records.durability}, heads in {records.heads}, content kept {records.retention_days} days"
     yield _telemetry(settings)
-
-
-def _database(settings: Settings) -> str:
-    """Where it is, and never the password in it."""
-    return f"PostgreSQL, {settings.database.source}" if isinstance(settings.database, Secret) else str(settings.database)
 
 
 def _users(settings: Settings, name: str) -> str:

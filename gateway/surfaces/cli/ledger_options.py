@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 import click
 
+from gateway.capabilities.records.heads import HeadsError
 from gateway.errors import GatewayError
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.settings import Settings
@@ -44,6 +45,8 @@ def clear_errors() -> Iterator[None]:
         yield
     except GatewayError as error:
         raise Refusal(error.message) from None
+    except HeadsError as error:
+        raise Refusal(str(error)) from None
     except DatabaseError as error:
         raise Refusal(f"the database cannot be used: {error}") from None
     except OSError as error:

@@ -25,6 +25,14 @@ from gateway.surfaces.cli.ledger_options import clear_errors, clock, moment_ns, 
 
 _STATES = [state.value for state in State if state is not State.RECEIVED]
 
+_heads_option = click.option(
+    "--heads",
+    "also",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Heads of another machine on the same database, besides the config's; may be repeated.",
+)
+
 
 @click.group()
 def command() -> None:
@@ -70,13 +78,14 @@ def show(config: Path, tenant: str, intent_id: str, *, as_json: bool) -> None:
 @click.option("--tenant", help="Whose: a tenant of the config. An export says it itself.")
 @click.option("--export", "export_path", type=click.Path(path_type=Path), help="Verify this export instead of the database; needs no config.")
 @click.option("--public-key", help="With --export: the key that you trust, in base64, as `verify` prints it.")
+@_heads_option
 @config_option
-def verify_records(config: Path, tenant: str | None, export_path: Path | None, public_key: str | None) -> None:
+def verify_records(config: Path, tenant: str | None, also: tuple[Path, ...], *, export_path: Path | None, public_key: str | None) -> None:
     """Check a tenant's chains; exit 1 and name every problem if they are not as they were written."""
     if export_path is not None:
         report, key = _verify_export(export_path, tenant, public_key)
     elif tenant is not None and public_key is None:
-        report, key = _verify_database(load_settings(config), tenant)
+        report, key = _verify_database(load_settings(config), tenant, also)
     else:
         raise Refusal("give either --tenant, or --export and, to trust no key from the export itself, --public-key")
     for problem in report.problems:
@@ -88,11 +97,19 @@ def verify_records(config: Path, tenant: str | None, export_path: Path | None, p
         sys.exit(1)
 
 
-def _verify_database(settings: Settings, tenant: str) -> tuple[Report, VerifyKey]:
+def _verify_database(settings: Settings, tenant: str, also: tuple[Path, ...]) -> tuple[Report, VerifyKey]:
     key = _signing_key(settings).verify_key
+    _must_be_folders(also)
     with clear_errors():
         database = open_database(settings, tenant)
-    return verify_database(database, settings.records.heads, tenant, key), key
+    return verify_database(database, settings.records.heads, tenant, key, also=also), key
+
+
+def _must_be_folders(also: tuple[Path, ...]) -> None:
+    """A folder that is not there would be taken for one without heads."""
+    for folder in also:
+        if not folder.is_dir():
+            raise Refusal(f"--heads {folder}: there is no such folder")
 
 
 def _verify_export(path: Path, tenant: str | None, public_key: str | None) -> tuple[Report, VerifyKey]:
@@ -115,8 +132,9 @@ def _verify_export(path: Path, tenant: str | None, public_key: str | None) -> tu
 @tenant_option
 @click.option("--since", help="Only from this on: an ISO date or time, or a duration ago such as 7d.")
 @click.argument("file", metavar="FILE|-")
+@_heads_option
 @config_option
-def export(config: Path, tenant: str, since: str | None, file: str) -> None:
+def export(config: Path, tenant: str, since: str | None, file: str, also: tuple[Path, ...]) -> None:
     """Write a tenant's records, and what verifying them offline takes, as JSON lines."""
     settings = load_settings(config)
     try:
@@ -124,9 +142,10 @@ def export(config: Path, tenant: str, since: str | None, file: str) -> None:
     except ValueError as error:
         raise Refusal(f"--since: {error}") from None
     key = _signing_key(settings).verify_key
+    _must_be_folders(also)
     with clear_errors():
         database = open_database(settings, tenant)
-        with living_chains(database, settings.records.heads, tenant) as (snapshot, heads), _output(file) as out:
+        with living_chains(database, settings.records.heads, tenant, also=also) as (snapshot, heads), _output(file) as out:
             for line in export_lines(snapshot, heads, key, at_ns=time.time_ns(), since_ns=since_ns):
                 out.write(line)
 
@@ -147,7 +166,7 @@ def erase(config: Path, tenant: str, intent_id: str | None, *, expired: bool) ->
         done = eraser.intent(tenant, intent_id) if intent_id else eraser.expired(tenant)
     click.echo(f"erased the content of {done.intents} intents ({done.entries} entries)")
     if not done.wiped:
-        raise Refusal("the write-ahead log is busy and may still hold erased bytes: run this again in a while")
+        raise Refusal("somebody still reads an older state of the database, which may hold erased bytes until then: run this again in a while")
 
 
 def _signing_key(settings: Settings) -> SigningKey:

@@ -54,7 +54,7 @@ routes:
     result = check(write_all(good_text, ("routes:\n", routes)), {**good_env, "DATABASE_URL": "postgresql://gateway:hunter2@db.example.com/gateway"})
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert "database   PostgreSQL, env:DATABASE_URL" in lines
+    assert "database   postgresql://db.example.com/gateway (env:DATABASE_URL)" in lines
     assert "schema     order: a JSON Schema for answers of extract, and where policy requires it" in lines
     assert "schema     spare: a JSON Schema where policy requires it" in lines
     assert any(
@@ -74,6 +74,13 @@ def test_a_schema_or_last_resort_that_cannot_be_used_is_a_problem_with_its_line(
     schema, last_resort = result.stderr.splitlines()
     assert "config.yaml:15: schemas.bad" in schema
     assert "config.yaml:18: routes.r.last_resort: does not meet the route's schema 'order'" in last_resort
+
+
+def test_a_url_with_a_password_that_spills_over_is_a_problem_without_it(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    config = write_all("database: env:DATABASE_URL\n" + good_text)
+    result = check(config, {**good_env, "DATABASE_URL": "postgresql://gateway:hun@ter2@db.example.com/gateway"})
+    assert (result.exit_code, "DATABASE_URL" in result.stderr) == (2, True)
+    assert "ter2" not in result.output
 
 
 def test_problems_of_config_redaction_and_policy_come_together(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:

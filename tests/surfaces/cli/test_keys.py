@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gateway.capabilities.keys import KeyRing
 from gateway.infrastructure.database import Database
-from gateway.settings import load
+from gateway.settings import Secret, load
 from gateway.surfaces.cli.keys import command
 
 WriteConfig = Callable[..., Path]
@@ -19,9 +19,12 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def config(write_config: WriteConfig, good_env: dict[str, str], good_text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(write_config: WriteConfig, good_env: dict[str, str], good_text: str, monkeypatch: pytest.MonkeyPatch, address: Path | Secret) -> Path:
     for name, value in good_env.items():
         monkeypatch.setenv(name, value)
+    if isinstance(address, Secret):
+        monkeypatch.setenv("DATABASE_URL", address.text())
+        good_text = "database: env:DATABASE_URL\n" + good_text
     tenants = "  acme:\n    placeholder_key: env:PLACEHOLDER\n"
     return write_config(good_text, (tenants, tenants + "  globex:\n    placeholder_key: env:HASH\n"))
 
@@ -82,10 +85,14 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(run: Run, arguments: tuple[
     assert message in result.stderr
 
 
-def test_a_database_that_cannot_be_used_is_said_to_be(run: Run, config: Path) -> None:
+def test_a_database_that_cannot_be_used_is_said_to_be(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = load(config).database
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"no database" * 1_000)
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"this is no database" * 500)
+    else:
+        monkeypatch.setenv("DATABASE_URL", "postgresql://gateway:hunter2@127.0.0.1:1/gateway")
     result = run("list", "--tenant", "acme")
     assert result.exit_code == 2
     assert "the database cannot be used" in result.stderr
+    assert "hunter2" not in result.output

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.infrastructure.database import Database
-from gateway.settings import Settings, load
+from gateway.settings import Secret, Settings, load
 from gateway.surfaces.cli.records import command
 from tests.capabilities.records.conftest import Shelf
 
@@ -21,9 +22,12 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def config(write_config: WriteConfig, good_env: dict[str, str], good_text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(write_config: WriteConfig, good_env: dict[str, str], good_text: str, monkeypatch: pytest.MonkeyPatch, address: Path | Secret) -> Path:
     for name, value in good_env.items():
         monkeypatch.setenv(name, value)
+    if isinstance(address, Secret):
+        monkeypatch.setenv("DATABASE_URL", address.text())
+        good_text = "database: env:DATABASE_URL\n" + good_text
     tenants = "  acme:\n    placeholder_key: env:PLACEHOLDER\n"
     return write_config(good_text, (tenants, tenants + "  globex:\n    placeholder_key: env:HASH\n"))
 
@@ -83,6 +87,28 @@ def test_a_clean_ledger_verifies_and_a_damaged_one_does_not(run: Run, settings: 
     assert "#4 int_a1: column state differs from the hashed body" in damaged.stdout
     assert "tenant acme: 1 problems" in damaged.stdout
     assert run("verify", "--tenant", "globex").exit_code == 0
+
+
+def test_heads_of_other_machines_are_named_beside_ones_own(run: Run, settings: Settings, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    settings.records.heads.rename(other)
+    lacking = run("verify", "--tenant", "acme")
+    assert (lacking.exit_code, "name its folder with --heads" in lacking.stdout) == (1, True)
+    assert run("verify", "--tenant", "acme", "--heads", str(other)).exit_code == 0
+    lines = run("export", "--tenant", "acme", "--heads", str(other), "-").stdout.splitlines()
+    assert [json.loads(line)["type"] for line in lines].count("head") == 1
+    refused = run("verify", "--tenant", "acme", "--heads", str(tmp_path / "nowhere"))
+    assert (refused.exit_code, "there is no such folder" in refused.stderr) == (2, True)
+
+
+def test_folders_that_contradict_each_other_are_a_problem(run: Run, settings: Settings, tmp_path: Path) -> None:
+    other = tmp_path / "copy"
+    shutil.copytree(settings.records.heads, other)
+    assert run("verify", "--tenant", "acme", "--heads", str(other)).exit_code == 0
+    for path in other.iterdir():
+        path.write_bytes(b"x" * 1024)
+    assert "another head of chain" in run("verify", "--tenant", "acme", "--heads", str(other)).stdout
+    assert "another head of chain" in run("export", "--tenant", "acme", "--heads", str(other), "-").stderr
 
 
 def test_an_export_verifies_offline_with_the_key_that_verify_prints(run: Run, tmp_path: Path) -> None:
