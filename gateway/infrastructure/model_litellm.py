@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import logging
 import os
+import warnings
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,7 +27,7 @@ from gateway.infrastructure.model_litellm_stream import LitellmStream
 from gateway.infrastructure.upstream_answers import answer_of, embeddings_of
 
 if TYPE_CHECKING:
-    from gateway.infrastructure.model_litellm_wire import Pool, Wire
+    from gateway.infrastructure.model_litellm_wire import Pool, Rehearsal, Wire
 
 _ENVIRONMENT: Final = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file
@@ -64,6 +65,17 @@ _SETTINGS: Final[dict[str, object]] = {
 _PLAIN: Final = {"_skip_mcp_handler": True}
 """Else a call with tools loads litellm's own tool server, which needs packages that do not come with it."""
 
+_STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}, **_PLAIN}
+
+_REHEARSED: Final[Json] = {
+    "model": "anthropic/claude-sonnet-4-5",
+    "api_key": "none",
+    "api_base": "http://localhost",
+    "messages": [{"role": "user", "content": "ready?"}],
+    "tools": [{"type": "function", "function": {"name": "ready", "parameters": {"type": "object", "properties": {}}}}],
+    **_PLAIN,
+}
+
 _CALLBACKS: Final = ("input_callback", "success_callback", "failure_callback", "service_callback", "callbacks")
 _LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "litellm", "httpx", "httpcore", "openai")
 
@@ -97,7 +109,28 @@ def load() -> Library:
         logger.setLevel(logging.CRITICAL)
     # Every client that litellm makes, for whichever provider, asks these for its transport.
     handler.create_async_transport = handler._create_async_transport = staticmethod(wire.transport)  # noqa: SLF001 - the other of its two names
-    return Library(litellm, wire, importlib.import_module("litellm._internal_context").is_internal_call)
+    library = Library(litellm, wire, importlib.import_module("litellm._internal_context").is_internal_call)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how litellm declares its types
+        asyncio.run(_rehearse(library))
+    return library
+
+
+async def _rehearse(library: Library) -> None:
+    """Make a call and a stream that go nowhere: what litellm loads and builds at its first call would hold that one up for half a second."""
+    await _called(library, library.wire.Rehearsal(), library.litellm.acompletion, _REHEARSED)
+    async for chunk in await _called(library, library.wire.Rehearsal(), library.litellm.acompletion, _REHEARSED | _STREAMED):
+        chunk.model_dump()
+
+
+async def _called(library: Library, wire: Wire | Rehearsal, function: Callable[..., Awaitable[Any]], arguments: Json) -> Any:
+    """Call litellm so that its requests go over ``wire``, and that it logs nothing."""
+    call, internal = library.wire.CALL.set(wire), library.internal.set(True)
+    try:
+        return await function(**arguments)
+    finally:
+        library.internal.reset(internal)
+        library.wire.CALL.reset(call)
 
 
 class LitellmClient:
@@ -163,7 +196,7 @@ class LitellmClient:
         arguments = chat_arguments(request.body, self._supported, self._options.name)
         self._slots.take()
         try:
-            given = await self._ask(library, wire, library.litellm.acompletion, {**_PLAIN, **arguments})
+            given = await self._ask(library, wire, library.litellm.acompletion, arguments | _PLAIN)
             return self._reply(wire, completion_from(given), answer_of)
         finally:
             self._slots.release()
@@ -194,7 +227,7 @@ class LitellmClient:
             UpstreamError: the target failed, or does not take the request; the subclass and its ``reason_code`` say how.
         """
         library, wire = self._ready(traceparent)
-        arguments = chat_arguments(request.body, self._supported, self._options.name) | {"stream": True, "stream_options": {"include_usage": True}, **_PLAIN}
+        arguments = chat_arguments(request.body, self._supported, self._options.name) | _STREAMED
         if arguments.get("n", 1) != 1:
             # litellm knows one finish reason per stream: it would end at the first choice that has one.
             raise UpstreamRejected(f"The target {self._options.name} streams one choice alone.", upstream_status=400, param="n")
@@ -202,7 +235,7 @@ class LitellmClient:
         self._slots.take()
         stream = LitellmStream(wire, self._options, self._slots.release, started=now)
         try:
-            await stream.open(self._call(library, wire, _streaming(library), arguments))
+            await stream.open(_called(library, wire, _streaming(library), self._arguments | arguments))
         # Whatever it was goes on as it is; the connection and the slot are free first.
         except BaseException:
             await stream.aclose()
@@ -225,22 +258,13 @@ class LitellmClient:
         """The whole answer as a dict, within the limit of time."""
         try:
             async with asyncio.timeout(self._options.total_s) as limit:
-                given: Json = (await self._call(library, wire, function, arguments)).model_dump()
+                given: Json = (await _called(library, wire, function, self._arguments | arguments)).model_dump()
         # The border: whatever litellm raises becomes one of our errors.
         except Exception as error:  # noqa: BLE001
             raise failure_of(error, wire, self._options.name, late="total" if limit.expired() else None) from None
         finally:
             await wire.aclose()
         return given
-
-    async def _call(self, library: Library, wire: Wire, function: Callable[..., Awaitable[Any]], arguments: Json) -> Any:
-        """Call litellm so that its requests go over ``wire``, and that it logs nothing."""
-        call, internal = library.wire.CALL.set(wire), library.internal.set(True)
-        try:
-            return await function(**self._arguments, **arguments)
-        finally:
-            library.internal.reset(internal)
-            library.wire.CALL.reset(call)
 
 
 def _streaming(library: Library) -> Callable[..., Awaitable[Any]]:
