@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,19 +23,25 @@ from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
+from gateway.capabilities.routing.breakers import Breakers
+from gateway.capabilities.routing.selecting import with_windows
+from gateway.capabilities.routing_check import problems_of
+from gateway.capabilities.schemas.registry import Schemas
 from gateway.infrastructure.database import Database
-from gateway.infrastructure.model_client import TargetOptions
+from gateway.infrastructure.model_client import ModelClient, TargetOptions
+from gateway.infrastructure.model_litellm import LitellmClient
 from gateway.infrastructure.model_openai import OpenAIClient
+from gateway.infrastructure.price_table import context_tokens
 from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
-from gateway.infrastructure.telemetry.semconv import ChatSpan
+from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS, ChatSpan
 from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
 from gateway.infrastructure.token_counter import TokenCounter
 from gateway.pipeline.close import unavailable
 from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
-from gateway.settings import Settings, Target, Tenant
+from gateway.settings import Route, Settings, SettingsError, Target, Tenant
 from gateway.surfaces.application import build_application, intent_endpoints
 from gateway.surfaces.front import Front
 from gateway.surfaces.http_protocol import bounded
@@ -62,15 +69,24 @@ def build(settings: Settings) -> Gateway:
 
     Raises:
         ScanOptionsError: A tenant's redaction options do not compile.
+        SettingsError: A schema, a last resort or a condition of a route cannot be used.
     """
+    problems = problems_of(settings)
+    if problems:
+        raise SettingsError(problems)
     metrics = Metrics(VERSION)
     database = Database(settings.database, durability=settings.records.durability)
     traces = settings.telemetry.traces
+    routes = with_context_windows(settings.routes)
     services = Services(
         keys=KeyRing(database, settings.keys.api_key_hash.reveal()),
         limits=Limits(in_flight=settings.server.limits.in_flight),
-        routes=settings.routes_by_name,
+        routes={called: routes[route.name] for called, route in settings.routes_by_name.items()},
         models=models(settings.targets),
+        breakers=Breakers({name: target.breaker for name, target in settings.targets.items()}, time.monotonic, metrics.breaker),
+        schemas=Schemas(),
+        named_schemas=settings.schemas,
+        weights=settings.confidence,
         redactors={name: redactor(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
         policy=policy(settings, metrics),
         records=RecordWriter(
@@ -88,6 +104,8 @@ def build(settings: Settings) -> Gateway:
         retention_ns=settings.records.retention_days * DAY_NS,
         capture_content=traces.capture_content,
     )
+    for name in settings.targets:
+        metrics.breaker(name, "closed")
     limits = RequestLimits(
         body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
     )
@@ -112,6 +130,13 @@ def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
     return PolicyDecider(folder, on_reload=reloaded)
 
 
+def with_context_windows(routes: Mapping[str, Route]) -> dict[str, Route]:
+    """The routes, with what litellm's table says of each target's context window where the config states none."""
+    unknown = {one.target.model for route in routes.values() for one in route.targets if one.target.context_tokens is None}
+    windows = context_tokens(unknown)
+    return {name: with_windows(route, windows) for name, route in routes.items()}
+
+
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
     """A client, prices and span names for each target. The price table is read only for targets that state no price."""
     counter = TokenCounter()
@@ -121,18 +146,26 @@ def models(targets: Mapping[str, Target]) -> dict[str, Model]:
         price = listed.get(target.model)
         if target.price is not None:
             price = Price.per_mtok(str(target.price.input_usd_per_mtok), str(target.price.output_usd_per_mtok))
-        options = TargetOptions(
-            name=name,
-            base_url=target.base_url,
-            model=target.model,
-            api_key=None if target.api_key is None else target.api_key.text(),
-            connect_s=target.limits.connect_s,
-            first_token_s=target.limits.first_token_s,
-            total_s=target.limits.total_s,
-            concurrent=target.limits.concurrent,
-        )
-        made[name] = Model(client=OpenAIClient(options, version=VERSION), costs=CostMeter(price, counter), span=ChatSpan(name, target.model, target.base_url))
+        span, embeddings = (ChatSpan(name, target.model, target.base_url, provider=target.provider, operation=operation) for operation in (CHAT, EMBEDDINGS))
+        made[name] = Model(client=client_of(target), costs=CostMeter(price, counter), span=span, embeddings_span=embeddings)
     return made
+
+
+def client_of(target: Target) -> ModelClient:
+    """The client that speaks the target's language."""
+    options = TargetOptions(
+        name=target.name,
+        base_url=target.base_url,
+        model=target.model,
+        api_key=None if target.api_key is None else target.api_key.text(),
+        connect_s=target.limits.connect_s,
+        first_token_s=target.limits.first_token_s,
+        total_s=target.limits.total_s,
+        concurrent=target.limits.concurrent,
+    )
+    if target.provider is not None:
+        return LitellmClient(options, target.provider)
+    return OpenAIClient(options, version=VERSION)
 
 
 def redactor(tenant: Tenant, memo_entries: int) -> Redactor:

@@ -34,14 +34,35 @@ targets:
     model: simulated-1
     price: {{input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}}
     limits: {limits}
+{targets}
 routes:
-  assistant: {{target: simulated, aliases: [gpt-4o-mini]}}
-  assistant-large: {{target: simulated}}
+  assistant: {assistant}
+  assistant-large: {{target: simulated, retries: {{max: 0}}}}
 policy: {{path: {policies}, reload_s: 0.1}}
 records: {{heads: heads, durability: process}}
 telemetry: {telemetry}
 """
 ENV = {"HASH": "0123456789abcdef" * 4, "SIGNING": bytes(range(32)).hex(), "ACME": "acme-0123456789-placeholder", "GLOBEX": "globex-9876543210-placeholder"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """The targets and the main route of a local gateway, as YAML."""
+
+    assistant: str = "{target: simulated, aliases: [gpt-4o-mini], retries: {max: 0}}"
+    """The route ``assistant``."""
+    limits: str = "{}"
+    """Of the target ``simulated``."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """More targets at the same provider, by name: their entries besides ``base_url``, such as ``model: simulated-2``."""
+
+
+def config_text(base_url: str, policies: Path, *, routing: Routing | None = None, telemetry: str = "{logs: {level: error}}") -> str:
+    """The config of a local gateway in front of a provider at ``base_url``; its secrets are in ``ENV``."""
+    made = routing or Routing()
+    more = "\n".join(f"  {name}: {{base_url: {base_url}, {entries}}}" for name, entries in made.targets.items())
+    return CONFIG.format(base_url=base_url, policies=policies, limits=made.limits, telemetry=telemetry, targets=more, assistant=made.assistant)
+
 
 ALLOW_ALL = {
     "intent.rego": "package gateway.intent\n\nimport rego.v1\n\n"
@@ -189,7 +210,7 @@ async def local_gateway(
     script: str = "",
     *,
     policies: Path | Mapping[str, str] = ALLOW_ALL,
-    limits: str = "{}",
+    routing: Routing | None = None,
     telemetry: str = "{logs: {level: error}}",
     changes: Mapping[str, str] | None = None,
 ) -> AsyncIterator[LocalGateway]:
@@ -199,7 +220,7 @@ async def local_gateway(
         folder: An empty folder.
         script: The simulated provider's script, YAML.
         policies: A folder of Rego, or files to write into one.
-        limits: The target's limits, as YAML.
+        routing: Its targets and main route.
         telemetry: The ``telemetry`` part of the config, as YAML.
         changes: Replacements in the text of the config.
     """
@@ -209,7 +230,7 @@ async def local_gateway(
         for name, text in files.items():
             (policies / name).write_text(text)
     async with SimulatedProvider(script) as provider:
-        text = CONFIG.format(base_url=provider.base_url, policies=policies, limits=limits, telemetry=telemetry)
+        text = config_text(provider.base_url, policies, routing=routing, telemetry=telemetry)
         for old, new in (changes or {}).items():
             text = text.replace(old, new)
         (folder / "config.yaml").write_text(text)

@@ -108,7 +108,23 @@ def gather(chunks: Iterable[Json]) -> Json:
             choice = choices.setdefault(part.get("index", 0), {"index": part.get("index", 0), "message": {"role": "assistant"}, "finish_reason": None})
             choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
             _add(choice["message"], part["delta"])
+            if part.get("logprobs") is not None:
+                choice["logprobs"] = _joined(choice.get("logprobs"), part["logprobs"])
     return {**envelope, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)], "usage": usage}
+
+
+def chunks_of(answer: Json) -> list[Json]:
+    """The chunks of a stream that brings a complete answer: one with what each choice says, one with its finish."""
+    envelope = {**{name: answer[name] for name in _ENVELOPE if name in answer}, "object": "chat.completion.chunk"}
+    said = [{"index": choice["index"], "delta": _delta(choice["message"]), "logprobs": choice.get("logprobs")} for choice in answer["choices"]]
+    finishes = [{"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]} for choice in answer["choices"]]
+    return [{**envelope, "choices": said}, {**envelope, "choices": finishes, "usage": answer.get("usage")}]
+
+
+def _delta(message: Json) -> Json:
+    calls = [{"index": index, **call} for index, call in enumerate(message.get("tool_calls") or ())]
+    said = {name: value for name, value in message.items() if value is not None and name != "tool_calls"}
+    return {**said, "tool_calls": calls} if calls else said
 
 
 def _add(message: Json, delta: Json) -> None:

@@ -1,43 +1,82 @@
-"""Assemble: the request as the target may see it. Only an allowed intent can be assembled."""
+"""Assemble: the request as a target may see it. Only an allowed intent can be assembled."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
 from gateway.domain import Destination, Json
 from gateway.infrastructure.model_client import ModelRequest
 from gateway.pipeline.intent import Allowed, Intent
+from gateway.settings import Target
 
 _TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 
 
-Request: TypeAlias = ModelRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, redacted for models; each target gets it in its own form."""
+
+    shown: Json
+    """The caller's request as models may see it."""
+    max_tokens: int | None = None
+    """The cap that policy demands."""
+    stream: bool = False
+    more: tuple[Json, ...] = ()
+    """Messages after the caller's own: those of a repair."""
+    parameters: Json = field(default_factory=dict)
+    """What is sent besides, or instead of, the caller's parameters."""
+
+    def to(self, target: Target) -> ModelRequest:
+        """The request for one target, serialised afresh so that what was judged is what is sent (no duplicate keys, no other encoding)."""
+        body: Json = {**self.shown, **self.parameters, "model": target.model}
+        if self.more:
+            body["messages"] = [*body["messages"], *self.more]
+        if self.max_tokens is not None:
+            body[target.max_tokens_field] = lowered(body, self.max_tokens)[0]
+        if self.stream:
+            asked = body.get("stream_options")
+            body["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
+        return ModelRequest(body, orjson.dumps(body))
+
+    def again(self, *, answer: str, instruction: str, temperature: float | None) -> Question:
+        """The same question with an answer that was not good enough, and what to mend in it."""
+        more = ({"role": "assistant", "content": answer}, {"role": "user", "content": instruction})
+        parameters = self.parameters if temperature is None else {**self.parameters, "temperature": temperature}
+        return replace(self, more=more, parameters=parameters)
 
 
-def assemble(intent: Intent, allowed: Allowed) -> Request:
-    """The body to send, serialised afresh so that what was judged is what is sent (no duplicate keys, no other encoding).
+def assemble(intent: Intent, allowed: Allowed) -> Question:
+    """What to ask: what is not revealed to the model is replaced by placeholders, ``max_tokens`` is lowered to the obligation, usage is always asked for.
 
-    What is not revealed to the model is replaced by placeholders, ``max_tokens`` is lowered to the obligation, usage is always asked for.
+    Where the route demands a schema or log probabilities that the caller did not ask for, the target is asked for them.
     """
-    plan = allowed.plan
-    body: Json = {**allowed.inspection.assemble(allowed.obligations, Destination.MODEL), "model": plan.route.target.model}
-    if allowed.obligations.max_tokens is not None:
-        _lower_max_tokens(intent, body, allowed.obligations.max_tokens, plan.route.target.max_tokens_field)
-    if plan.stream_mode is not None:
-        asked = body.get("stream_options")
-        body["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
-    return Request(body, orjson.dumps(body))
+    plan, limit = allowed.plan, allowed.obligations.max_tokens
+    shown = allowed.inspection.assemble(allowed.obligations, Destination.MODEL)
+    if limit is not None:
+        kept, is_lower = lowered(dict(shown), limit)
+        if is_lower:
+            intent.notes["max_tokens"] = kept
+    return Question(shown=shown, max_tokens=limit, stream=plan.stream_mode is not None, parameters=_demanded(allowed, shown))
 
 
-def _lower_max_tokens(intent: Intent, body: Json, limit: int, field: str) -> None:
-    """Cap what the caller asked for, or set the cap where it asked for none; the caller is told in the ``gateway`` object.
+def lowered(body: Json, limit: int) -> tuple[int, bool]:
+    """The cap on tokens to send, and whether the caller asked for more, or for none. ``body`` keeps neither parameter.
 
     What is sent stands under the target's own name alone: it may not know the other one, and some servers take a number below one for no limit.
     """
     asked = [value for name in _TOKEN_LIMITS if (value := body.pop(name, None)) is not None]
     kept = [value for value in asked if type(value) is int and 0 < value <= limit]
-    body[field] = min(kept, default=limit)
-    if not kept or len(kept) < len(asked):
-        intent.notes["max_tokens"] = body[field]
+    return min(kept, default=limit), not kept or len(kept) < len(asked)
+
+
+def _demanded(allowed: Allowed, shown: Json) -> Json:
+    plan, demanded = allowed.plan, dict[str, Any]()
+    if plan.schemas and "response_format" not in shown:
+        schema = plan.schemas[0].document
+        demanded["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    if plan.route.assessment is not None and plan.route.assessment.logprobs and not shown.get("logprobs"):
+        demanded["logprobs"] = True
+    return demanded

@@ -1,31 +1,37 @@
-"""Attempt: one call of the target, timed, measured and priced, whatever becomes of it."""
+"""Attempt: one call of one target, timed, measured and priced, whatever becomes of it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias, TypeVar
 
+from gateway.capabilities.costs import estimate_tokens
+from gateway.capabilities.routing.course import Course, Step
 from gateway.domain import Attempt, Destination, Json, Usage
-from gateway.errors import GatewayError, InternalError
-from gateway.infrastructure.model_client import AnswerStream
-from gateway.pipeline.assemble import Request
-from gateway.pipeline.intent import Intent, Plan
+from gateway.errors import GatewayError, InternalError, UpstreamTimeout
+from gateway.infrastructure.model_client import AnswerStream, ModelRequest, Reply
+from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Model, Services
+from gateway.settings import Target
+
+T = TypeVar("T")
+_Call: TypeAlias = Callable[[ModelRequest, str | None], Awaitable[Reply]]
 
 _CRASHED = InternalError("the gateway failed on the answer")
-
 
 _FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
 class OpenAttempt:
-    """An attempt under way. ``end`` is called once, by whoever learns how it ended."""
+    """An attempt under way. ``end`` or ``fail`` is called once, by whoever learns how it ended; the course learns it too."""
 
-    def __init__(self, services: Services, intent: Intent, plan: Plan, request: Request) -> None:
+    def __init__(self, services: Services, intent: Intent, course: Course, step: Step, request: ModelRequest) -> None:
         self._services = services
         self._intent = intent
-        self._plan = plan
+        self._course = course
+        self._step = step
         self._request = request
         self._span_id = intent.trace.new_span_id()
         self._ended = False
@@ -33,27 +39,48 @@ class OpenAttempt:
         self.first_token_ns: int | None = None
 
     @property
+    def target(self) -> Target:
+        """Who is called."""
+        return self._step.target
+
+    @property
     def model(self) -> Model:
         """The target's client and prices."""
-        return self._services.models[self._plan.route.target.name]
+        return self._services.models[self._step.target.name]
 
-    async def complete(self) -> Json:
+    @property
+    def remaining_s(self) -> float:
+        """Seconds to the deadline of the whole intent."""
+        return self._course.remaining_s
+
+    async def complete(self) -> Reply:
         """The whole answer of the target.
 
         Raises:
             UpstreamError: The target failed; the attempt has ended with that error.
         """
+        return await self._whole(self.model.client.complete, _as_it_is)
+
+    async def embed(self, read: Callable[[Reply], Awaitable[T]]) -> T:
+        """What ``read`` makes of the target's embeddings.
+
+        Raises:
+            UpstreamError: The target failed, or ``read`` says so; the attempt has ended with that error.
+        """
+        return await self._whole(self.model.client.embed, read)
+
+    async def _whole(self, call: _Call, read: Callable[[Reply], Awaitable[T]]) -> T:
         try:
-            reply = await self.model.client.complete(self._request, self._intent.trace.traceparent(self._span_id))
+            reply = await call(self._request, self._intent.trace.traceparent(self._span_id))
             self.first_token_ns = reply.first_byte_ns
-            self._intent.answer_size = len(reply.raw)
+            found = await read(reply)
             await self.end(reply.body, reply.body.get("usage"))
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)
             raise
         finally:
             self.fail(_CRASHED)
-        return reply.body
+        return found
 
     async def open_stream(self) -> AnswerStream:
         """The target's stream, its head checked. Whoever reads it ends the attempt.
@@ -66,28 +93,47 @@ class OpenAttempt:
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)
             raise
+        except BaseException:
+            self.fail(_CRASHED)
+            raise
 
-    async def end(self, answer: Json, usage: object) -> Attempt:
+    async def end(self, answer: Json, usage: object) -> None:
         """The target answered to the end; ``answer`` is the whole completion, as it came."""
         counted = await self.model.costs.usage(usage, self._request.body, answer)
         choices = answer.get("choices")
         first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        return self._close(counted, finish_reason=self._name(first.get("finish_reason")), response=answer)
+        self._close(counted, finish_reason=self._name(first.get("finish_reason")), response=answer)
+        self._course.answered(self._step)
 
     def fail(self, error: BaseException, answer: Json | None = None) -> None:
         """The attempt ended without an answer; ``answer`` is what came of it, if anything did. Does nothing once it has ended."""
-        if not self._ended:
-            code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
-            self._close(None, error=code, status=getattr(error, "upstream_status", None), response=answer or {})
+        if self._ended:
+            return
+        if isinstance(error, asyncio.CancelledError) and self._course.remaining_s <= 0:
+            error = late()
+        code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
+        self._close(self._spent(answer), error=code, status=getattr(error, "upstream_status", None), response=answer or {})
+        if isinstance(error, asyncio.CancelledError):
+            self._course.dropped(self._step)
+        else:
+            self._course.failed(self._step, error if isinstance(error, GatewayError) else _CRASHED)
+
+    def _spent(self, answer: Json | None) -> Usage | None:
+        """About what an answer that broke off has cost: providers charge for what they said. ``None`` where nothing came of it."""
+        if self.first_token_ns is None:
+            return None
+        said = [choice.get("message") for choice in (answer or {}).get("choices", ())]
+        return Usage(estimate_tokens(self._request.body), estimate_tokens({"messages": said}), estimated=True)
 
     def _close(
         self, usage: Usage | None, *, response: Mapping[str, object], finish_reason: str | None = None, error: str | None = None, status: int | None = 200
-    ) -> Attempt:
+    ) -> None:
         self._ended = True
-        target = self._plan.route.target
+        target = self._step.target
         attempt = Attempt(
             target=target.name,
             model=target.model,
+            purpose=self._step.purpose,
             started_ns=self.started_ns,
             ended_ns=time.time_ns(),
             first_token_ns=self.first_token_ns,
@@ -99,19 +145,27 @@ class OpenAttempt:
         )
         self._intent.attempts.append(attempt)
         self._services.metrics.attempt(attempt)
-        span = self.model.span
+        span = self.model.embeddings_span if self._intent.call.embeds else self.model.span
         attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, response_model=self._name(response.get("model")))
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
         self._intent.steps.append(("attempt", attempt.ended_ns - self.started_ns))
         self._intent.clock_ns = attempt.ended_ns
-        return attempt
 
     def _name(self, value: object) -> str | None:
         """A name that the target chose, as the record may have it: anything can stand in there."""
         inspection = self._intent.inspection
         if not isinstance(value, str) or inspection is None:
             return None
-        if value in _FINISH_REASONS or value == self._plan.route.target.model:
+        if value in _FINISH_REASONS or value == self._step.target.model:
             return value
         shown: str = inspection.redact(value, self._intent.obligations, Destination.RECORD)
         return shown
+
+
+async def _as_it_is(reply: Reply) -> Reply:
+    return reply
+
+
+def late() -> UpstreamTimeout:
+    """The deadline of the whole intent has passed."""
+    return UpstreamTimeout("the targets took longer than the route's deadline", code="upstream.deadline")

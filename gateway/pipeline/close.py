@@ -13,8 +13,8 @@ from gateway.domain import Destination, Json, State
 from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable, ShuttingDown
 from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
-from gateway.infrastructure.telemetry.semconv import ROOT_CHAT, IntentFacts, root_attributes
-from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, finding_facts, message_facts
+from gateway.infrastructure.telemetry.semconv import IntentFacts, root_attributes, root_name
+from gateway.pipeline.facts import attempt_facts, course_facts, decision_facts, decision_input, finding_facts, message_facts
 from gateway.pipeline.intent import Denied, Ending, Intent, Refused
 from gateway.pipeline.open import open_record
 from gateway.pipeline.services import Services
@@ -86,9 +86,11 @@ def _append(services: Services, intent: Intent, ending: Ending) -> asyncio.Futur
 
 def _capture_content(intent: Intent, ending: Ending) -> None:
     """Put content on the attempt's span, redacted as for the record."""
-    if intent.inspection is None or intent.chat_attributes is None:
+    if intent.inspection is None or intent.chat_attributes is None or intent.call.embeds:
         return
     request = intent.inspection.assemble(intent.obligations, Destination.RECORD)
+    if "messages" not in request:
+        return
     choices = [{"message": message_facts(choice), "finish_reason": choice["finish_reason"]} for choice in ending.answer or ()]
     intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
@@ -111,12 +113,12 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         state=ending.state,
         stream_mode=None if plan is None else plan.stream_mode,
         status=ending.http_status,
-        target=None if plan is None else plan.route.target.name,
-        cost_microusd=intent.attempts[-1].cost_microusd if intent.attempts else None,
+        target=intent.target,
+        cost_microusd=intent.cost_microusd,
         policy_revision=intent.decisions[0].revision if intent.decisions else None,
         config_revision=services.config_version,
     )
-    services.tracer.finish(intent.trace, ROOT_CHAT, intent.call.received_ns, now, root_attributes(facts), error)
+    services.tracer.finish(intent.trace, root_name(intent.call.surface), intent.call.received_ns, now, root_attributes(facts), error)
     services.metrics.intent_finished(route, ending.state, stream=intent.call.stream, duration_ns=now - intent.call.received_ns)
     if error is not None:
         log.info("intent.closed", intent_id=intent.id, trace_id=intent.trace.trace_id, tenant=intent.subject.tenant, state=ending.state, reason=error)
@@ -128,6 +130,7 @@ def _facts(intent: Intent, ending: Ending) -> Json:
         "reason": ending.reason,
         "http_status": ending.http_status,
         "attempts": [attempt_facts(attempt) for attempt in intent.attempts],
+        **course_facts(intent),
         "findings": finding_facts(intent.answer_findings),
         "redactions": ending.redactions or {},
         "steps": intent.steps,

@@ -12,11 +12,12 @@ from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Decision, Destination, Hook, Obligations, Reason, Subject
 from gateway.pipeline.facts import request_findings
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
+from gateway.pipeline.resolve import with_mode
 from gateway.pipeline.services import Services
 
 _SPOKEN = 4_096
 """Verdicts whose words are remembered as clean: as many as a policy that is worth a memo gives."""
-_CONTENT = frozenset({"messages", "tools", "model", "stream"})
+_CONTENT = frozenset({"messages", "tools", "model", "stream", "input"})
 
 
 async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
@@ -29,8 +30,17 @@ async def decide(services: Services, intent: Intent, plan: Plan, inspection: Ins
     obligations = decision.verdict.obligations
     if inspection.unscanned and not obligations.allow_unscanned:
         return _denied(decision, "policy.unscanned", f"{inspection.unscanned[0].where} holds content that could not be scanned and policy does not allow that")
-    if obligations.routes is not None and plan.route.name not in obligations.routes:
+    if obligations.routes is not None and not any(granted.partition("/")[0] == plan.route.name for granted in obligations.routes):
         return _denied(decision, "policy.route", "policy does not grant this route to the intent")
+    if obligations.allow_invalid:
+        return _denied(decision, "policy.unsupported", "policy grants allow_invalid to an intent, which can only be granted to an answer")
+    if obligations.require_schema is not None and intent.call.embeds:
+        return _denied(decision, "policy.unsupported", "policy demands a schema of embeddings, which are numbers")
+    if obligations.require_schema is not None:
+        named = services.named_schemas.get(obligations.require_schema)
+        if named is None:
+            return _denied(decision, "policy.schema", "policy demands a schema that the config does not have")
+        plan = with_mode(services, intent, replace(plan, schemas=(*plan.schemas, services.schemas.compile(named.schema))))
     return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
 
 
@@ -77,10 +87,10 @@ def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Ins
             "route": plan.route.name,
             "stream": intent.call.stream,
             "params": lambda: {name: value for name, value in body.items() if name not in _CONTENT},
-            "messages": body["messages"],
+            "messages": body["messages"] if "messages" in body else _spoken(body.get("input")),
             "tools": body.get("tools") or [],
             "tokens_estimate": lambda: estimate_tokens(body),
-            "cost_estimate_microusd": lambda: services.models[plan.route.target.name].costs.estimate(estimate_tokens(body)),
+            "cost_estimate_microusd": lambda: services.models[plan.route.first.name].costs.estimate(estimate_tokens(body)),
             "unscanned": [{"where": item.where, "kind": item.kind} for item in inspection.unscanned],
         },
         "findings": request_findings(intent, inspection),
@@ -90,6 +100,14 @@ def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Ins
         "trace_id": intent.trace.trace_id,
         "attempt": 0,
     }
+
+
+def _spoken(said: Any) -> list[Any]:
+    """What is to be embedded as messages, so that policies about content hold for it; token arrays have no content."""
+    items = said if isinstance(said, list) else [said]
+    if items and isinstance(items[0], int):
+        items = [items]
+    return [{"role": "user", "content": item if isinstance(item, str) else None} for item in items]
 
 
 def subject_input(services: Services, subject: Subject) -> Mapping[str, object]:

@@ -8,8 +8,12 @@ from typing import Any
 import orjson
 
 from gateway.capabilities.redaction.request import Inspection
+from gateway.capabilities.routing.course import DYNAMIC_REASONS
+from gateway.capabilities.schemas.model import Failure
 from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
-from gateway.pipeline.intent import Intent
+from gateway.infrastructure.telemetry.semconv import CONFIDENCE, FALLBACK, REPAIRS, SCHEMA_VALID
+from gateway.infrastructure.telemetry.spans import AttributeValue
+from gateway.pipeline.intent import Intent, Standing
 
 _ASKED = ("messages", "tools", "params")
 _SAID = ("text", "tool_calls", "finish_reason")
@@ -48,6 +52,8 @@ def _obligation_facts(obligations: Obligations) -> Json:
         "allow_unscanned": obligations.allow_unscanned,
         "routes": obligations.routes,
         "max_tokens": obligations.max_tokens,
+        "require_schema": obligations.require_schema,
+        "allow_invalid": obligations.allow_invalid,
         "retention_days": obligations.retention_days,
         "labels": dict(obligations.labels),
     }
@@ -65,15 +71,21 @@ def decision_input(intent: Intent, decision: Decision) -> Any:
     value: Json = orjson.loads(decision.input)
     request, answer = value.get("request") or {}, value.get("answer") or {}
     if any(map(request.get, _ASKED)):
-        _show_request(request, inspection.assemble(intent.obligations, Destination.RECORD))
+        _show_request(request, inspection, intent.obligations)
     for name in filter(answer.get, _SAID):
         answer[name] = inspection.redact(answer[name], intent.obligations, Destination.RECORD)
     return value
 
 
-def _show_request(request: Json, shown: Json) -> None:
+def _show_request(request: Json, inspection: Inspection, obligations: Obligations) -> None:
+    shown = inspection.assemble(obligations, Destination.RECORD)
     for name in filter(request.get, _ASKED):
-        request[name] = {key: shown[key] for key in request[name] if key in shown} if name == "params" else shown[name]
+        if name == "params":
+            request[name] = {key: shown[key] for key in request[name] if key in shown}
+        elif name in shown:
+            request[name] = shown[name]
+        else:  # what is to be embedded, which policy sees as messages
+            request[name] = inspection.redact(request[name], obligations, Destination.RECORD)
 
 
 def message_facts(choice: Json) -> Json:
@@ -87,6 +99,7 @@ def attempt_facts(attempt: Attempt) -> Json:
     return {
         "target": attempt.target,
         "model": attempt.model,
+        "purpose": attempt.purpose,
         "started_ns": attempt.started_ns,
         "ended_ns": attempt.ended_ns,
         "first_token_ns": attempt.first_token_ns,
@@ -96,3 +109,43 @@ def attempt_facts(attempt: Attempt) -> Json:
         "finish_reason": attempt.finish_reason,
         "error": attempt.error,
     }
+
+
+def course_facts(intent: Intent) -> Json:
+    """How the answer was come by, as it stands on the record: what was passed over, what broke its schema and was mended, how far the answer is trusted."""
+    facts: Json = {}
+    if len(intent.order) > 1 or any(one.skipped for one in intent.order):
+        facts["routing"] = [{"target": one.target.name, "tier": one.tier, "skipped": one.skipped} for one in intent.order]
+    passed_over = () if intent.course is None else intent.course.skipped
+    if passed_over:
+        facts["passed_over"] = [{"target": target, "reason": reason} for target, reason in passed_over if reason in DYNAMIC_REASONS]
+    if intent.repairs:
+        facts["repairs"] = [{"kind": kind, "target": target, "failures": _failures(intent, failures)} for kind, target, failures in intent.repairs]
+    standings, plan = intent.standings, intent.plan
+    if plan is not None and plan.schemas:
+        valid = [standing.schema_valid for standing in standings if standing.schema_valid is not None]
+        facts["schema"] = {
+            "digests": [schema.digest for schema in plan.schemas],
+            "valid": all(valid) if valid else None,
+            "failures": _failures(intent, intent.schema_failures),
+        }
+    if plan is not None and plan.route.assessment is not None:
+        facts["confidence"] = [{"score": standing.confidence, "signals": standing.signals} for standing in standings]
+    if any(standing.last_resort for standing in standings):
+        facts["last_resort"] = True
+    return facts
+
+
+def _failures(intent: Intent, failures: Iterable[Failure]) -> list[Json]:
+    """Places and keywords of a schema: its keys are the caller's, and can be anything."""
+    found = [{"where": failure.where, "keyword": failure.keyword} for failure in failures]
+    if not found or intent.inspection is None:
+        return found
+    shown: list[Json] = intent.inspection.redact(found, intent.obligations, Destination.RECORD)
+    return shown
+
+
+def standing_attributes(standings: Iterable[Standing]) -> dict[str, AttributeValue]:
+    """The attributes of the step that assessed an answer."""
+    first = next(iter(standings))
+    return {SCHEMA_VALID: first.schema_valid, REPAIRS: first.repairs, FALLBACK: first.fallback, CONFIDENCE: first.confidence}

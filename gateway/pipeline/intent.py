@@ -11,12 +11,16 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.capabilities.redaction.request import Inspection
+from gateway.capabilities.routing.course import Course
+from gateway.capabilities.routing.selecting import Considered
+from gateway.capabilities.schemas.answer_schema import AnswerSchema
+from gateway.capabilities.schemas.model import Failure
 from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, State, StreamMode, Subject
 from gateway.errors import GatewayError
-from gateway.infrastructure.telemetry.semconv import step_name
+from gateway.infrastructure.telemetry.semconv import EMBEDDINGS, step_name
 from gateway.infrastructure.telemetry.spans import AttributeValue
 from gateway.infrastructure.telemetry.tracing import Trace
 from gateway.settings import Route
@@ -35,6 +39,11 @@ class Call:
     traceparent: str | None
     received_ns: int
 
+    @property
+    def embeds(self) -> bool:
+        """Whether texts are to become vectors: then there is nothing that a model says."""
+        return self.surface == EMBEDDINGS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -43,6 +52,37 @@ class Plan:
     route: Route
     stream_mode: StreamMode | None
     """``None`` where the caller did not ask for a stream."""
+    schemas: tuple[AnswerSchema, ...] = ()
+    """What the answer's content has to meet, all of them: what the caller asked for, then what the route or the policy demands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the gateway itself knows of one choice of an answer, besides what it says."""
+
+    author: str
+    """The model that wrote it; ``last_resort`` for the route's fixed answer."""
+    schema_valid: bool | None = None
+    """``None`` where nothing was to be met."""
+    repairs: int = 0
+    fallback: bool = False
+    """Whether another target than the first choice, or the last resort, gave it."""
+    confidence: float | None = None
+    """In [0, 1]; ``None`` where the route does not assess or there is no signal."""
+    signals: Mapping[str, Any] = field(default_factory=dict)
+    last_resort: bool = False
+
+
+class Repair(NamedTuple):
+    """Something that was done because an answer broke its schema."""
+
+    kind: str
+    """``extracted``: the JSON stood among other text and was taken out of it, without a call. ``asked``: the model was asked again. ``replaced``: another
+    target was asked afresh."""
+    target: str
+    """Whose answer it was."""
+    failures: tuple[Failure, ...] = ()
+    """Where it broke the schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +115,17 @@ class Intent:
     """What was found in the request as plain JSON, once anybody asked."""
     decisions: list[Decision] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    answer_size: int = 0
-    """Of a whole answer as it came, in bytes."""
+    course: Course | None = None
+    """The targets that may be called, and how often yet."""
+    order: tuple[Considered, ...] = ()
+    """The route's targets as they were considered, in the order in which they are tried."""
+    answered_by: str | None = None
+    """The target whose answer was kept; ``last_resort`` for the route's fixed answer."""
+    repairs: list[Repair] = field(default_factory=list)
+    standings: tuple[Standing, ...] = ()
+    """Of the choices of the answer that was kept, once there is one."""
+    schema_failures: tuple[Failure, ...] = ()
+    """Where that answer breaks its schema."""
     answer_findings: tuple[FindingCount, ...] = ()
     opened: asyncio.Future[None] | None = None
     """Done when the record's first entry is durable."""
@@ -96,6 +145,26 @@ class Intent:
     """What the caller is told in the ``gateway`` object besides the standard facts, such as a lowered ``max_tokens``."""
     steps: list[tuple[str, int]] = field(default_factory=list)
     """Name and duration of each step in nanoseconds."""
+
+    @property
+    def cost_microusd(self) -> int | None:
+        """What all attempts cost; ``None`` where no price is known."""
+        costs = [attempt.cost_microusd for attempt in self.attempts if attempt.cost_microusd is not None]
+        return sum(costs) if costs else None
+
+    @property
+    def first_choice(self) -> str | None:
+        """The target that was to be called before all others."""
+        return next((one.target.name for one in self.order if one.skipped is None), None)
+
+    @property
+    def target(self) -> str | None:
+        """The target whose answer it is; before there is one, the one that was called last or would be called first."""
+        if self.answered_by is not None:
+            return self.answered_by
+        if self.attempts:
+            return self.attempts[-1].target
+        return None if self.plan is None else self.plan.route.first.name
 
     def broke(self, error: str) -> None:
         """Close the step that was under way when an error ended the intent. An attempt has closed itself."""

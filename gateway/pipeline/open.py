@@ -53,7 +53,7 @@ def _facts(services: Services, intent: Intent) -> Json:
         "versions": {"config": services.config_version, "policy": services.policy.revision, "code": services.code_version},
     }
     if plan is not None:
-        facts |= {"route": plan.route.name, "target": plan.route.target.name, "stream_mode": plan.stream_mode}
+        facts |= {"route": plan.route.name, "target": intent.first_choice or plan.route.first.name, "stream_mode": plan.stream_mode}
     if inspection is not None:
         facts["findings"] = request_findings(intent, inspection)
         facts["unscanned"] = [{"where": where, "kind": kind} for where, kind in inspection.unscanned]

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.redaction.transcript import choices
 from gateway.domain import Json, Obligations, State
+from gateway.errors import AnswerInvalid
 from gateway.infrastructure.telemetry.semconv import RESPONSE_ID
+from gateway.pipeline.assess import assess
 from gateway.pipeline.close import close, denied, refuse
-from gateway.pipeline.inspect import LARGE
-from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened
+from gateway.pipeline.facts import standing_attributes
+from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened, Standing
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
+from gateway.pipeline.verify import Answer
 
 _NOT_TEXT = frozenset({"role", "type", "id", "data", "tool_calls", "function_call"})
 """What a message has besides texts: words of the protocol, media, and calls, which the policy sees as such."""
 
 
-async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Json) -> tuple[Screened | Denied, AnswerInspection]:
-    """Inspect a complete answer and ask the answer policy about it."""
-    inspect_answer = allowed.inspection.inspect_answer
-    inspection = inspect_answer(answer) if intent.answer_size < LARGE else await asyncio.to_thread(inspect_answer, answer)
-    return await screen(services, intent, allowed.plan, inspection.findings, [said(choice) for choice in answer["choices"]]), inspection
+async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Screened | Denied:
+    """Assess a complete answer and ask the answer policy about each of its choices.
+
+    Raises:
+        AnswerInvalid: It breaks its schema, and policy does not say in so many words that such an answer may leave.
+    """
+    standings = assess(services, intent, allowed, answer)
+    if allowed.plan.schemas or allowed.plan.route.assessment is not None:
+        intent.step("assess", standing_attributes(standings))
+    asked = [said(choice, standing) for choice, standing in zip(answer.body["choices"], standings, strict=True)]
+    verdict = await screen(services, intent, allowed.plan, answer.inspection.findings, asked)
+    if answer.broken and isinstance(verdict, Screened) and not verdict.obligations.allow_invalid:
+        raise AnswerInvalid("the answer does not meet its schema, and could not be repaired; ask in another way, or for a simpler answer")
+    return verdict
 
 
-def said(choice: Json) -> Said:
+def said(choice: Json, standing: Standing) -> Said:
     """A choice of a complete answer as the policy sees it."""
     message: Json = choice["message"]
-    return Said(lambda: text_of(message), lambda: _tool_calls(message), choice.get("finish_reason"))
+    return Said(lambda: text_of(message), lambda: _tool_calls(message), choice.get("finish_reason"), standing)
 
 
 def text_of(message: Json) -> str:
@@ -52,9 +62,9 @@ def _tool_calls(message: Json) -> list[Any]:
     return [*(message.get("tool_calls") or ()), *([{"id": None, "type": "function", "function": legacy}] if legacy else [])]
 
 
-async def release(services: Services, intent: Intent, allowed: Allowed, answer: Json) -> Released | Refused:
+async def release(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Released | Refused:
     """The outcome of an intent whose answer came whole."""
-    verdict, inspection = await judge(services, intent, allowed, answer)
+    verdict, inspection = await judge(services, intent, allowed, answer), answer.inspection
     if isinstance(verdict, Denied):
         return await refuse(services, intent, denied(verdict))
     body, recorded = inspection.for_caller(verdict.obligations), inspection.for_record(verdict.obligations)
@@ -83,17 +93,24 @@ def note_logprobs(intent: Intent, dropped: bool) -> None:
 
 
 def gateway_object(intent: Intent, obligations: Obligations, redactions: dict[str, int]) -> dict[str, Any]:
-    """What the gateway adds to an answer: where it came from, what it cost, what was hidden from whom."""
-    last = intent.attempts[-1]
-    inspection = intent.inspection
+    """What the gateway adds to an answer: where it came from, what it cost, how it stands, what was hidden from whom."""
+    inspection, standings = intent.inspection, intent.standings
+    valid = [standing.schema_valid for standing in standings if standing.schema_valid is not None]
+    confidences = [standing.confidence for standing in standings if standing.confidence is not None]
     return {
         "record": intent.id,
         "trace": intent.trace.trace_id,
         "route": None if intent.plan is None else intent.plan.route.name,
-        "target": last.target,
+        "target": intent.target,
         "attempts": len(intent.attempts),
-        "cost_microusd": last.cost_microusd,
-        "usage_estimated": last.usage.estimated if last.usage else None,
+        "fallback": any(standing.fallback for standing in standings),
+        "last_resort": any(standing.last_resort for standing in standings),
+        "cost_microusd": intent.cost_microusd,
+        "usage_estimated": any(attempt.usage.estimated for attempt in intent.attempts if attempt.usage is not None),
+        "schema_valid": all(valid) if valid else None,
+        "repairs": [repair.kind for repair in intent.repairs],
+        "confidence": min(confidences, default=None),
+        "signals": dict(standings[0].signals) if standings else {},
         "redactions": {"model": inspection.redactions if inspection else {}, "caller": redactions},
         "labels": {**intent.obligations.labels, **obligations.labels},
         **intent.notes,

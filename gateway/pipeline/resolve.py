@@ -1,24 +1,41 @@
-"""Resolve: the model that the caller named becomes a route, a target and, for a stream, the mode in which the answer leaves."""
+"""Resolve: the model that the caller named becomes a route, what its answer has to meet and, for a stream, the mode in which the answer leaves."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from gateway.capabilities.schemas.answer_schema import AnswerSchema
+from gateway.capabilities.schemas.model import SchemaProblem
 from gateway.domain import StreamMode
-from gateway.errors import NotFound
+from gateway.errors import InvalidRequest, NotFound
 from gateway.pipeline.intent import Intent, Plan
 from gateway.pipeline.services import Services
 
+_PLACE = "response_format.json_schema.schema"
+_SLOW = 4_096
+"""Bytes of a request from which a schema may be so large that it is compiled in a thread."""
+_ANY_OBJECT = {"type": "object"}
+"""What ``{"type": "json_object"}`` asks for."""
 
-def resolve(services: Services, intent: Intent) -> Plan:
+
+async def resolve(services: Services, intent: Intent) -> Plan:
     """The plan for an intent.
 
     Raises:
         NotFound: No such route, or none that this key may use; the caller cannot tell the two apart.
+        InvalidRequest: The schema that the caller asked for is none, or one that could do harm; ``param`` says where.
     """
     route = services.routes.get(intent.call.body["model"])
     if route is None or not may_use(intent.subject.routes, route.name):
         raise NotFound("no such model for this key; GET /v1/models lists those that it may use", param="model", code="model_not_found")
-    mode = stream_mode(services) if intent.call.stream else None
-    return Plan(route=route, stream_mode=mode)
+    if intent.call.embeds:
+        return Plan(route=route, stream_mode=None)
+    asked = await _asked(services, intent) if "response_format" in intent.call.body else None
+    demanded = None if route.schema is None else services.schemas.compile(route.schema.schema)
+    schemas = tuple(schema for schema in (asked, demanded) if schema is not None)
+    return with_mode(services, intent, Plan(route=route, stream_mode=None, schemas=schemas))
 
 
 def may_use(granted: tuple[str, ...], route: str) -> bool:
@@ -26,6 +43,32 @@ def may_use(granted: tuple[str, ...], route: str) -> bool:
     return route in granted or "*" in granted
 
 
-def stream_mode(services: Services) -> StreamMode:
-    """Buffered where the answer policy reads the content, which has to be whole then; else chunk by chunk."""
-    return StreamMode.BUFFERED if services.policy.reads_answer_content else StreamMode.PASS
+def with_mode(services: Services, intent: Intent, plan: Plan) -> Plan:
+    """The plan with the mode in which a stream leaves: buffered where something needs the whole answer, else chunk by chunk."""
+    if not intent.call.stream:
+        return plan
+    whole = plan.schemas or plan.route.assessment is not None or services.policy.reads_answer_content
+    return replace(plan, stream_mode=StreamMode.BUFFERED if whole else StreamMode.PASS)
+
+
+async def _asked(services: Services, intent: Intent) -> AnswerSchema | None:
+    """What the caller's ``response_format`` asks for. A form that this gateway does not know is the target's to judge."""
+    asked = intent.call.body["response_format"]
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if kind == "json_object":
+        return services.schemas.compile(_ANY_OBJECT)
+    if kind != "json_schema":
+        return None
+    described = asked.get("json_schema")
+    if not isinstance(described, dict):
+        raise InvalidRequest("'response_format.json_schema' has to be an object with a 'name' and a 'schema'", param="response_format.json_schema")
+    return await _compiled(services, intent, described.get("schema", True))
+
+
+async def _compiled(services: Services, intent: Intent, schema: Any) -> AnswerSchema:
+    try:
+        if intent.call.size < _SLOW:
+            return services.schemas.compile(schema)
+        return await asyncio.to_thread(services.schemas.compile, schema)
+    except SchemaProblem as problem:
+        raise InvalidRequest(f"'{_PLACE}' is not usable at {problem.where or 'its root'}: {problem.what}", param=_PLACE, code="invalid_schema") from None

@@ -14,10 +14,13 @@ from gateway.errors import GatewayError
 from gateway.infrastructure.telemetry.logs import bind_intent
 from gateway.infrastructure.telemetry.semconv import INTENT_ROUTE, decision_attributes, findings_attributes
 from gateway.pipeline.admit import admit, leave
+from gateway.pipeline.answer import Obtaining, read_answer
 from gateway.pipeline.assemble import assemble
-from gateway.pipeline.attempt import OpenAttempt
+from gateway.pipeline.attempts import Asking
+from gateway.pipeline.choose import choose
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.decide import decide
+from gateway.pipeline.embed import ask_for_vectors, embed
 from gateway.pipeline.identify import identify_key
 from gateway.pipeline.inspect import LARGE, inspect
 from gateway.pipeline.intent import Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
@@ -60,7 +63,7 @@ async def run(services: Services, call: Call) -> Released | ReleasedStream | Ref
 
 
 async def _follow(services: Services, intent: Intent) -> Released | ReleasedStream | Refused:
-    plan = intent.plan = resolve(services, intent)
+    plan = intent.plan = await resolve(services, intent)
     intent.step("resolve", {INTENT_ROUTE: plan.route.name})
     inspection = intent.inspection = await inspect(services, intent)
     intent.step("inspect", findings_attributes(inspection.findings))
@@ -68,13 +71,17 @@ async def _follow(services: Services, intent: Intent) -> Released | ReleasedStre
     intent.step("decide", decision_attributes(verdict.decision))
     if isinstance(verdict, Denied):
         return await refuse(services, intent, denied(verdict))
-    intent.obligations = verdict.obligations
-    request = assemble(intent, verdict) if intent.call.size < LARGE else await asyncio.to_thread(assemble, intent, verdict)
+    plan, intent.plan, intent.obligations = verdict.plan, verdict.plan, verdict.obligations
+    course = intent.course = choose(services, intent, verdict)
+    ask = ask_for_vectors if intent.call.embeds else assemble
+    question = ask(intent, verdict) if intent.call.size < LARGE else await asyncio.to_thread(ask, intent, verdict)
     intent.step("assemble")
     open_record(services, intent, lazy=plan.stream_mode is not StreamMode.PASS)
     intent.step("open")
-    attempt = OpenAttempt(services, intent, plan, request)
+    asking = Asking(services, intent, course)
+    if intent.call.embeds:
+        return await embed(services, intent, verdict, asking, question)
     if plan.stream_mode is not None:
-        return await open_stream(services, intent, verdict, attempt)
-    answer = await attempt.complete()
+        return await open_stream(services, intent, verdict, asking, question)
+    answer = await Obtaining(services, intent, verdict, asking, read_answer).answer(question)
     return await release(services, intent, verdict, answer)

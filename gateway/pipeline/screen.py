@@ -9,10 +9,10 @@ from gateway.domain import Decision, Destination, FindingCount, Hook, Json, Obli
 from gateway.infrastructure.telemetry.semconv import decision_attributes
 from gateway.pipeline.decide import subject_input, without_values
 from gateway.pipeline.facts import finding_facts
-from gateway.pipeline.intent import Denied, Intent, Plan, Screened
+from gateway.pipeline.intent import Denied, Intent, Plan, Screened, Standing
 from gateway.pipeline.services import Services
 
-_OF_INTENTS = ("max_tokens", "routes", "retention_days")
+_OF_INTENTS = ("max_tokens", "routes", "retention_days", "require_schema")
 """Obligations that come too late with an answer: what cannot be met is refused, not overlooked."""
 
 
@@ -22,6 +22,7 @@ class Said(NamedTuple):
     text: Callable[[], str]
     tool_calls: Callable[[], list[Any]]
     finish_reason: str | None
+    standing: Standing
 
 
 async def screen(services: Services, intent: Intent, plan: Plan, findings: Sequence[FindingCount], choices: Sequence[Said]) -> Screened | Denied:
@@ -45,6 +46,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
     return Obligations(
         reveal={destination: _common(one.reveal.get(destination, frozenset()), other.reveal.get(destination, frozenset())) for destination in Destination},
         allow_unscanned=one.allow_unscanned and other.allow_unscanned,
+        allow_invalid=one.allow_invalid and other.allow_invalid,
         labels={**one.labels, **other.labels},
     )
 
@@ -73,20 +75,21 @@ async def _judged(services: Services, intent: Intent, plan: Plan, said: Said) ->
 
 def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) -> Mapping[str, Any]:
     """The parts of ``gateway.input/v1`` that the answer hook knows."""
+    standing = said.standing
     return {
         "subject": subject_input(services, intent.subject),
         "intent": {"id": intent.id, "parent_id": None, "root_id": intent.id, "depth": 0, "surface": intent.call.surface, "name": None, "labels": {}},
         "request": {"route": plan.route.name, "stream": intent.call.stream},
         "findings": finding_facts(intent.answer_findings),
         "answer": {
-            "source": "model",
-            "author": plan.route.target.model,
+            "source": "gateway" if standing.last_resort else "model",
+            "author": standing.author,
             "finish_reason": said.finish_reason,
-            "schema_valid": None,
-            "repairs": 0,
-            "fallback": False,
-            "confidence": None,
-            "signals": {},
+            "schema_valid": standing.schema_valid,
+            "repairs": standing.repairs,
+            "fallback": standing.fallback,
+            "confidence": standing.confidence,
+            "signals": standing.signals,
             "text": said.text,
             "tool_calls": said.tool_calls,
         },

@@ -10,12 +10,14 @@ from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
+from gateway.capabilities.routing.breakers import Breakers
+from gateway.capabilities.schemas.registry import Schemas
 from gateway.domain import Subject, Verdict
 from gateway.infrastructure.model_client import ModelClient
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Tracer
-from gateway.settings import Route
+from gateway.settings import ConfidenceWeights, NamedSchema, Route
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Model:
     client: ModelClient
     costs: CostMeter
     span: ChatSpan
+    embeddings_span: ChatSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,11 @@ class Services:
     """By name and by alias."""
     models: Mapping[str, Model]
     """By target name."""
+    breakers: Breakers
+    schemas: Schemas
+    named_schemas: Mapping[str, NamedSchema]
+    """Those that policy can demand."""
+    weights: ConfidenceWeights
     redactors: Mapping[str, Redactor]
     """By tenant name."""
     policy: PolicyDecider

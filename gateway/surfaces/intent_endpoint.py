@@ -111,7 +111,9 @@ def _headers(outcome: Released | ReleasedStream | Refused) -> list[tuple[bytes, 
     if intent.decisions:
         denied = isinstance(outcome, Refused) and isinstance(outcome.error, PolicyDenied)
         headers.append((b"x-gateway-decision", b"deny" if denied else b"allow"))
+    if isinstance(outcome, Refused) and outcome.error.retryable is None and len(intent.attempts) > 1:
+        headers.append((b"x-should-retry", b"false"))  # the gateway has retried already; an SDK's retries would multiply with its own
     if intent.plan is not None:
         headers.append((b"x-gateway-route", intent.plan.route.name.encode()))
-        headers.append((b"x-gateway-target", intent.plan.route.target.name.encode()))
+        headers.append((b"x-gateway-target", (intent.target or "").encode()))
     return headers

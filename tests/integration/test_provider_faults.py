@@ -18,6 +18,7 @@ ANSWER = "the unmistakable answer of the model in twelve or more words and then 
 PROMPT = "the unmistakable prompt"
 LIMITS = "{connect_s: 1, first_token_s: 0.5, total_s: 1}"
 PATIENT = "{connect_s: 5, first_token_s: 10, total_s: 20}"
+TIRELESS = "breaker: {failures: 1000}"
 POLICIES = {"plain": ALLOW_ALL, "pass": ALLOW_ALL, "buffered": READS_TEXT}
 
 LIMITED, DOWN, BAD, CUT, LATE, REJECTED = (
@@ -102,10 +103,12 @@ def sample(metrics: bytes, target: str, code: str | None) -> float:
 
 @pytest.mark.parametrize("mode", POLICIES)
 async def test_each_fault_has_its_answer_its_record_and_leaves_nothing_open(tmp_path: Path, mode: str) -> None:
-    patient = f"  patient: {{base_url: 'BASE', model: simulated-1, limits: {PATIENT}}}\nroutes:\n  patient: {{target: patient}}\n"
+    patient = (
+        f"  patient: {{base_url: 'BASE', model: simulated-1, limits: {PATIENT}, {TIRELESS}}}\nroutes:\n  patient: {{target: patient, retries: {{max: 0}}}}\n"
+    )
     async with SimulatedProvider(script()) as provider:
-        changes = {"routes:\n": patient.replace("BASE", provider.base_url) + "  hasty: {target: hasty}\n"}
-        hasty = f"  hasty: {{base_url: '{provider.base_url}', model: simulated-1, limits: {LIMITS}}}\n"
+        changes = {"routes:\n": patient.replace("BASE", provider.base_url) + "  hasty: {target: hasty, retries: {max: 0}}\n"}
+        hasty = f"  hasty: {{base_url: '{provider.base_url}', model: simulated-1, limits: {LIMITS}, {TIRELESS}}}\n"
         async with local_gateway(tmp_path, policies=POLICIES[mode], changes={"targets:\n": "targets:\n" + hasty, **changes}) as local:
             for at, case in enumerate(CASES):
                 target = "hasty" if "slow" in case.fault else "patient"

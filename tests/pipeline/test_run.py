@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.testing import LocalGateway, local_gateway
+from gateway.testing import LocalGateway, Routing, local_gateway
 from tests.pipeline.rego import answer_says, intent_says
 
 DENY = {"outcome": "deny", "reasons": [{"rule": "closed_today", "message": "we are closed today"}], "obligations": {}}
@@ -88,7 +88,7 @@ async def test_a_target_that_fails_before_content_gives_a_status_and_a_record(
     tmp_path: Path, fault: str, status: int, code: str, _early: bool, stream: bool
 ) -> None:
     limits = "{connect_s: 1, first_token_s: 0.3, total_s: 0.6}"
-    async with local_gateway(tmp_path, script(fault), limits=limits) as local:
+    async with local_gateway(tmp_path, script(fault), routing=Routing(limits=limits)) as local:
         reply = await local.ask("hello", stream=stream)
         assert (reply.status, reply.json["error"]["code"]) == (status, code)
         facts = (await closed(local))[0]["facts"]
@@ -100,7 +100,7 @@ async def test_a_target_that_fails_before_content_gives_a_status_and_a_record(
 @pytest.mark.parametrize("fault", BROKEN_STREAMS)
 async def test_a_stream_that_breaks_ends_with_an_error_event_and_no_end_mark(tmp_path: Path, fault: str) -> None:
     limits = "{connect_s: 1, first_token_s: 2, total_s: 0.8}"
-    async with local_gateway(tmp_path, script(fault), limits=limits) as local:
+    async with local_gateway(tmp_path, script(fault), routing=Routing(limits=limits)) as local:
         reply = await local.ask("hello", stream=True)
         assert reply.status == 200
         assert not reply.done

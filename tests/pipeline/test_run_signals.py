@@ -47,7 +47,7 @@ def _logging() -> Iterator[None]:
 async def test_every_line_that_an_intent_logs_has_its_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with local_gateway(tmp_path) as local:
         local.key()
-        local.gateway.database.path.rename(tmp_path / "elsewhere.db")
+        (tmp_path / "gateway.db").rename(tmp_path / "elsewhere.db")
         reply = await local.ask("hello")
     assert (reply.status, reply.json["error"]["code"]) == (503, "record_unavailable")
     events = {line["event"]: line for line in map(orjson.loads, capsys.readouterr().err.splitlines())}

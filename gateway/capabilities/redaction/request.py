@@ -90,13 +90,13 @@ class Inspection:
         walk.over(value, Role.FREE)
         return rebuild(value, walk.leaves, self._view(obligations, destination)).value if walk.leaves else value
 
-    def inspect_answer(self, body: Json) -> AnswerInspection:
-        """Scan a complete chat completion."""
+    def inspect_answer(self, body: Json, *, json: bool = False) -> AnswerInspection:
+        """Scan a complete chat completion; ``json`` where its content is to be a JSON text though the caller did not ask for one."""
         walk = Walk(self._tenant.scanner.scan, self._tenant.clean, answer=True)
-        return AnswerInspection(body, walk, self._view, self._is_new, json=self.asked_for_json)
+        return AnswerInspection(body, walk, self._view, self._is_new, json=json or self.asked_for_json)
 
-    def stream(self, obligations: Obligations) -> ChatStream:
-        """Redaction of a streamed answer, chunk by chunk."""
+    def stream(self, obligations: Obligations, *, json: bool = False) -> ChatStream:
+        """Redaction of a streamed answer, chunk by chunk; ``json`` as for ``inspect_answer``."""
         context = StreamContext(
             scanner=self._tenant.scanner,
             caller=self._view(obligations, Destination.CALLER),
@@ -106,7 +106,7 @@ class Inspection:
             allow_unscanned=obligations.allow_unscanned,
             tool_names=cache(self._tool_names),
         )
-        return ChatStream(context, json=self.asked_for_json)
+        return ChatStream(context, json=json or self.asked_for_json)
 
     @property
     def asked_for_json(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gateway.surfaces.cli.run import command
-from gateway.testing import ALLOW_ALL, CONFIG, ENV
+from gateway.testing import ALLOW_ALL, config_text, ENV
 from tests.stage import ROOT, Server, free_port
 
 
@@ -19,7 +19,7 @@ def config(folder: Path, port: int) -> Path:
     policies.mkdir()
     for name, text in ALLOW_ALL.items():
         (policies / name).write_text(text)
-    text = CONFIG.format(base_url="http://127.0.0.1:9/v1", policies=policies, limits="{}", telemetry="{logs: {format: json, level: info}}")
+    text = config_text("http://127.0.0.1:9/v1", policies, telemetry="{logs: {format: json, level: info}}")
     (folder / "config.yaml").write_text(f"server: {{listen: '127.0.0.1:{port}'}}\n{text}")
     return folder / "config.yaml"
 

@@ -1,0 +1,182 @@
+"""Answer: what a route does until it has an answer worth showing to policy.
+
+Retries and fallbacks get one, samples choose among several, repairs mend what breaks its schema, another target is asked afresh where they could not, and the
+route's last resort stands in where nobody could. All of it is bounded by the course.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from gateway.capabilities.confidence.agreement import agreement
+from gateway.capabilities.schemas.repair import repair_message
+from gateway.domain import Destination, Json, Purpose
+from gateway.errors import NoTarget, Overloaded, UpstreamError, UpstreamRejected
+from gateway.pipeline.assemble import Question
+from gateway.pipeline.attempt import OpenAttempt
+from gateway.pipeline.attempts import Asking
+from gateway.pipeline.intent import Allowed, Intent, Repair
+from gateway.pipeline.services import Services
+from gateway.pipeline.verify import Answer, Given, verify
+from gateway.settings import Target
+
+Read: TypeAlias = Callable[[OpenAttempt], Awaitable[Given]]
+"""Calls an attempt's target and reads the whole of its answer."""
+
+LAST_RESORT = "last_resort"
+FAILURES = (UpstreamError, NoTarget, Overloaded)
+"""What is no answer, and no fault of the caller or of the gateway."""
+
+
+class Obtaining:
+    """Brings one intent to its answer."""
+
+    def __init__(self, services: Services, intent: Intent, allowed: Allowed, asking: Asking, read: Read) -> None:
+        self._services = services
+        self._intent = intent
+        self._allowed = allowed
+        self._asking = asking
+        self._read = read
+        self._asked_logprobs = bool(intent.call.body.get("logprobs"))
+        self._unsound: list[Target] = []
+        """Whose answers broke the schema."""
+
+    async def answer(self, question: Question) -> Answer:
+        """The answer to keep: sound where one could be had, else the last one that came.
+
+        Raises:
+            GatewayError: No target answered, and the route has no last resort.
+        """
+        try:
+            answer = await self._asking.first_answer(question, self._work, hedged=True)
+            answer = await self._sampled(question, answer)
+            if answer.broken:
+                answer = await self._repaired(question, answer)
+            if answer.broken:
+                answer = await self._replaced(question, answer)
+        except FAILURES as error:
+            fixed = await last_resort(self._services, self._intent, self._allowed, error)
+            if fixed is None:
+                raise
+            return fixed
+        return await self._kept(answer)
+
+    async def _kept(self, answer: Answer) -> Answer:
+        if answer.broken:
+            fixed = await last_resort(self._services, self._intent, self._allowed)
+            if fixed is not None:
+                return fixed
+        if answer.extracted and answer.target is not None:
+            self._intent.repairs.append(Repair("extracted", answer.target.name))
+        self._intent.answered_by = None if answer.target is None else answer.target.name
+        self._intent.schema_failures = answer.failures
+        return answer
+
+    async def _work(self, attempt: OpenAttempt) -> Answer:
+        given = await self._read(attempt)
+        return await verify(self._allowed, attempt.target, given, asked_logprobs=self._asked_logprobs)
+
+    async def _sampled(self, question: Question, answer: Answer) -> Answer:
+        """Ask the same target the same question again, as often as the route says, and keep the answer that agrees most with the others."""
+        assessment, target = self._allowed.plan.route.assessment, answer.target
+        if assessment is None or assessment.samples < 2 or target is None or len(answer.body["choices"]) > 1:
+            return answer
+        more = (self._asking.one_more(Purpose.SAMPLE, target, question, self._work) for _ in range(assessment.samples - 1))
+        samples = [answer]
+        for outcome in await asyncio.gather(*more, return_exceptions=True):
+            if isinstance(outcome, Answer):
+                samples.append(outcome)
+            elif outcome is not None and not isinstance(outcome, FAILURES):
+                raise outcome
+        if len(samples) == 1:
+            return answer
+        level, best = agreement([_spoken(sample) for sample in samples])
+        sound = [sample for sample in samples if not sample.broken]
+        if samples[best].broken and sound:  # they differ at least from those that broke: what they agree on among themselves counts less than all of them do
+            best = next(at for at, sample in enumerate(samples) if sample is sound[agreement([_spoken(one) for one in sound])[1]])
+            level = len(sound) / len(samples) * (level or 0.0)
+        return replace(samples[best], agreement=level)
+
+    async def _repaired(self, question: Question, answer: Answer) -> Answer:
+        """Tell the model where its answer breaks the schema: as often as the route says, and never what stands there."""
+        declared, redact = self._allowed.plan.route.repair, self._allowed.inspection.redact
+        for _ in range(declared.asks):
+            target = declared.target or answer.target
+            if not answer.broken or target is None or answer.target is None:
+                break
+            said = redact(answer.text, self._allowed.obligations, Destination.MODEL)
+            instruction = redact(repair_message(answer.failures, truncated=answer.truncated), self._allowed.obligations, Destination.MODEL)
+            again = question.again(answer=said, instruction=instruction, temperature=declared.temperature)
+            try:
+                mended = await self._asking.one_more(Purpose.REPAIR, target, again, self._work)
+            except FAILURES:
+                mended = None
+            if mended is None:
+                break
+            self._intent.repairs.append(Repair("asked", answer.target.name, answer.failures))
+            self._unsound.append(answer.target)
+            answer = replace(mended, agreement=answer.agreement)
+        return answer
+
+    async def _replaced(self, question: Question, answer: Answer) -> Answer:
+        """Ask the targets that are left afresh; the last answer where they fail, or break the schema too."""
+        course = self._asking.course
+        for target in self._unsound:
+            course.give_up_target(target)
+        while answer.broken and answer.target is not None:
+            course.give_up_target(answer.target)
+            try:
+                other = await self._asking.first_answer(question, self._work)
+            except FAILURES:
+                break
+            self._intent.repairs.append(Repair("replaced", answer.target.name, answer.failures))
+            answer = other
+        return answer
+
+
+async def read_answer(attempt: OpenAttempt) -> Given:
+    """Read an answer that comes whole.
+
+    Raises:
+        GatewayError: The target failed; the attempt has ended with that error.
+    """
+    reply = await attempt.complete()
+    return Given(reply.body, None, len(reply.raw))
+
+
+async def last_resort(services: Services, intent: Intent, allowed: Allowed, error: Exception | None = None) -> Answer | None:
+    """The route's fixed answer, if it declares one and that meets what the caller asked for. What the request itself has wrong is not covered up."""
+    text = allowed.plan.route.last_resort
+    if text is None or (isinstance(error, UpstreamRejected) and error.http_status < 500):
+        return None
+    answer = await verify(allowed, None, Given(_completion(intent, text), None))
+    if answer.broken:
+        return None
+    intent.answered_by = LAST_RESORT
+    intent.schema_failures = ()
+    services.metrics.last_resort(allowed.plan.route.name)
+    return answer
+
+
+def _completion(intent: Intent, text: str) -> Json:
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {
+        "id": f"chatcmpl-{intent.id}",
+        "object": "chat.completion",
+        "created": time.time_ns() // 1_000_000_000,
+        "model": LAST_RESORT,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    }
+
+
+def _spoken(answer: Answer) -> str:
+    """What two samples are compared by: the content, and the calls where there are any."""
+    message = answer.body["choices"][0]["message"]
+    calls = [call.get("function") for call in message.get("tool_calls") or ()]
+    content = message.get("content")
+    return f"{content if isinstance(content, str) else ''}{calls or ''}"

@@ -1,0 +1,82 @@
+"""Choose: the targets that may serve the intent, in the order in which they are tried, under one attempt budget and one deadline."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from gateway.capabilities.costs import estimate_tokens
+from gateway.capabilities.embeddings import longest_of
+from gateway.capabilities.routing.course import Course
+from gateway.capabilities.routing.selecting import Considered, RoutingFacts, consider
+from gateway.domain import Reason
+from gateway.errors import GatewayError, InvalidRequest, NoTarget, PolicyDenied
+from gateway.pipeline.intent import Allowed, Intent
+from gateway.pipeline.services import Services
+from gateway.settings import Route
+
+_CAPS = ("max_completion_tokens", "max_tokens")
+
+
+def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
+    """The course of the intent's attempts.
+
+    Raises:
+        PolicyDenied: Policy grants none of the route's targets.
+        InvalidRequest: The request is too long for every target that is left.
+        NoTarget: The route's conditions exclude every target.
+    """
+    route, obligations = allowed.plan.route, allowed.obligations
+    asked, longest, cap = _sizes(intent, route, obligations.max_tokens)
+    facts = RoutingFacts(
+        route=route,
+        granted=obligations.routes,
+        labels=obligations.labels,
+        categories=frozenset(finding.category for finding in allowed.inspection.findings),
+        input_tokens=asked,
+        longest_tokens=longest,
+        output_tokens=cap,
+        seed=intent.id,
+    )
+    order = intent.order = consider(facts, lambda target: services.models[target.name].costs.estimate)
+    if all(one.skipped is not None for one in order):
+        raise none_left(order, "input" if intent.call.embeds else "messages")
+    return Course(
+        route,
+        order,
+        services.breakers,
+        lambda target: services.models[target].client.in_use >= services.models[target].client.options.concurrent,
+        deadline=services.breakers.now() + route.deadline_s - (time.time_ns() - intent.call.received_ns) / 1e9,
+        rand=random.random,
+    )
+
+
+def none_left(order: tuple[Considered, ...], param: str) -> GatewayError:
+    """Why no target may be called, as the caller is told; ``param`` is what of its request could be shorter."""
+    reasons = {one.skipped for one in order}
+    if reasons == {"policy.routes"}:
+        return PolicyDenied((Reason("policy.route", "policy grants no target of this route to the intent"),))
+    if reasons <= {"context_length", "when.max_input_tokens", "policy.routes"}:
+        return InvalidRequest("the request is too long for every target of this route; shorten it", param=param, code="context_length_exceeded")
+    return NoTarget("no target of this route may serve this request: the route's conditions exclude all of them", code="no_target")
+
+
+def _sizes(intent: Intent, route: Route, limit: int | None) -> tuple[int, int, int]:
+    """Tokens of the request, of that part of it which has to fit a context window, and of the longest answer that it may have.
+
+    They are estimated, the request's only where a target's choice could depend on it. ``limit`` is policy's cap. Each input of an embedding has a window for
+    itself, and no answer.
+    """
+    body = intent.call.body
+    cap = 0 if intent.call.embeds else next((value for name in _CAPS if type(value := body.get(name)) is int and value > 0), 0)
+    # No text has more tokens than bytes: what fits by its bytes need not be estimated.
+    needed = any(
+        (one.target.context_tokens is not None and intent.call.size + cap > one.target.context_tokens)
+        or one.when.max_input_tokens is not None
+        or one.when.max_cost_microusd is not None
+        for one in route.targets
+    )
+    asked = estimate_tokens(body) if needed else 0
+    if intent.call.embeds:
+        return asked, estimate_tokens(longest_of(body)) if needed else 0, 0
+    return asked, asked, cap if limit is None else min(cap or limit, limit)
