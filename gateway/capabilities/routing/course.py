@@ -123,11 +123,9 @@ class Course:
             step = self._take(place, purpose, now, start - now)
             if step is not None:
                 break
-        if step is None and purpose is not Purpose.HEDGE:
+        if step is None:
             step = self._wait_for(cooling, purpose, now)
-        for place in cooling:
-            if step is None or step.target.name != place.candidate.target.name:
-                self._skip(place.candidate, RATE_LIMITED)
+        self._skip_cooling(cooling, step)
         if step is None:
             self.exhausted = "deadline" if self._too_late else "targets"
         return step
@@ -229,6 +227,11 @@ class Course:
                 if step is not None:
                     return step
         return None
+
+    def _skip_cooling(self, cooling: Iterable[_Place], step: Step | None) -> None:
+        for place in cooling:
+            if step is None or step.target.name != place.candidate.target.name:
+                self._skip(place.candidate, RATE_LIMITED)
 
     def _purpose(self, candidate: _Candidate, purpose: Purpose | None) -> Purpose:
         if purpose in _ASKED_DIFFERENTLY or purpose is Purpose.HEDGE:

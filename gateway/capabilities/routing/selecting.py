@@ -37,6 +37,8 @@ class RoutingFacts:
     categories: frozenset[str]
     """Categories of what was found in the request, whether or not it is redacted for the target."""
     input_tokens: int
+    longest_tokens: int | None = None
+    """Of the longest part of the request that has a context window for itself, as each input of an embedding has; ``None`` where that is the whole."""
     output_tokens: int
     """The most that the request lets the answer have; 0 where it sets no limit."""
     seed: str
@@ -115,7 +117,8 @@ def _against(facts: RoutingFacts, target: Target, when: Condition, costs: Callab
 
 def _too_large(facts: RoutingFacts, target: Target, when: Condition) -> str | None:
     window = target.context_tokens
-    if window is not None and facts.input_tokens + facts.output_tokens > window:
+    longest = facts.input_tokens if facts.longest_tokens is None else facts.longest_tokens
+    if window is not None and longest + facts.output_tokens > window:
         return CONTEXT
     return MAX_INPUT if when.max_input_tokens is not None and facts.input_tokens > when.max_input_tokens else None
 

@@ -360,3 +360,22 @@ def test_a_permit_that_was_settled_aside_of_the_course_frees_its_target() -> Non
     walk = Walk("a")
     walk.step().permit.neutral()
     assert walk.told() == ("a", "retry")
+
+
+def test_the_latest_time_that_a_target_named_is_the_one_that_counts() -> None:
+    walk = Walk("a", rand=lambda: 0.0)
+    steps = [walk.step(), walk.step(Purpose.SAMPLE, target("a"))]
+    for step, error in zip(steps, (limited(9), DOWN), strict=True):
+        walk.course.failed(step, error)
+    assert walk.step().wait_s == 9
+
+
+def test_a_target_whose_time_is_just_what_is_waited_for_is_waited_for() -> None:
+    walk = Walk("a", "b", retries=Retries(retry_after_max_s=9))
+    assert [walk.failing(limited(9)), walk.failing(limited(10)), walk.failing(DOWN)] == [("a", "first"), ("a", "retry"), ("b", "fallback")]
+
+
+def test_without_a_target_named_a_repair_goes_along_the_order_without_the_one_for_repairs() -> None:
+    walk = Walk("a", Considered(target("mender"), 2, None, repair_only=True), "c")
+    walk.course.give_up_target(target("a"))
+    assert walk.told(Purpose.REPAIR) == ("c", "repair")

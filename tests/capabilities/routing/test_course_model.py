@@ -70,7 +70,9 @@ class Known:
 
 
 class CourseModel(RuleBasedStateMachine):
-    @initialize(data=st.data(), attempts=st.integers(1, 10), most=st.integers(0, 3), deadline=st.integers(1, 60), draw=st.sampled_from([0.0, 0.5, 0.99]))
+    @initialize(
+        data=st.data(), attempts=st.integers(1, 12), most=st.integers(0, 3), deadline=st.sampled_from([1, 3, 9, 60, 600]), draw=st.sampled_from([0.0, 0.5, 1.0])
+    )
     def begin(self, data: st.DataObject, attempts: int, most: int, deadline: int, draw: float) -> None:
         self.retries = Retries(max=most, backoff_s=0.5, backoff_max_s=2, retry_after_max_s=data.draw(st.sampled_from([3, 10])))
         self.attempts, self.deadline, self.draw, self.over = attempts, float(deadline), draw, False
@@ -82,7 +84,7 @@ class CourseModel(RuleBasedStateMachine):
             self.known[f"t{number}"] = known
             order.append(Considered(target(f"t{number}"), number, None if usable else "when.labels", known.min_remaining_s, mender))
         self.clock = Clock()
-        limits = BreakerLimits(failures=data.draw(st.integers(1, 4)), window_s=20, open_s=4, probes=data.draw(st.integers(1, 2)))
+        limits = BreakerLimits(failures=data.draw(st.sampled_from([1, 3, 20, 20])), window_s=20, open_s=4, probes=data.draw(st.integers(1, 2)))
         self.breakers = Breakers(dict.fromkeys(self.known, limits), self.clock)
         self.course = Course(
             route(attempts=attempts, retries=self.retries),
@@ -149,6 +151,16 @@ class CourseModel(RuleBasedStateMachine):
         known.under_way.append(step)
         self.steps.append(step)
         self.permits.add(step.permit)
+
+    @rule(data=st.data(), error=st.sampled_from([*PASSING, *LASTING]), again=st.sampled_from([None, None, *BESIDE, Purpose.HEDGE]))
+    def a_call_fails_and_another_is_asked_for(self, data: st.DataObject, error: GatewayError, again: Purpose | None) -> None:
+        self.asks(None, None)
+        if self.under_way():
+            if error in PASSING:
+                self.fails_for_now(data, error)
+            else:
+                self.fails_for_good(data, error)
+            self.asks(again, None)
 
     def checked_purpose(self, step: Step, known: Known, asked: Purpose | None, *, first: bool) -> None:
         found = Purpose.FIRST if first else Purpose.RETRY if known.tries else Purpose.FALLBACK
