@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.pipeline.services import Services
-from gateway.surfaces import openai_chat
+from gateway.surfaces import openai_chat, openai_embeddings
 from gateway.surfaces.error_responses import error_body, error_headers
 from gateway.surfaces.front import Asgi
 from gateway.surfaces.http_request import RequestLimits
@@ -23,7 +23,7 @@ from gateway.surfaces.operations import operations_router, require_operator
 
 def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, Asgi]:
     """The hot endpoints by path, which the front serves without the application."""
-    return {openai_chat.PATH: openai_chat.ChatCompletions(services, limits)}
+    return {openai_chat.PATH: openai_chat.ChatCompletions(services, limits), openai_embeddings.PATH: openai_embeddings.Embeddings(services, limits)}
 
 
 def build_application(services: Services, version: str) -> FastAPI:

@@ -1,96 +1,113 @@
-"""The OpenAPI document: FastAPI's own, with the plain ASGI endpoints described beside its routes."""
+"""The OpenAPI document: FastAPI's own, made precise, with the plain ASGI endpoints described beside its routes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi import FastAPI
 
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code"],
-            "properties": {name: {"type": ["string", "null"]} for name in ("message", "type", "param", "code")},
-        },
-        "gateway": {"type": "object", "properties": {"record": {"type": "string"}, "reasons": {"type": "array", "items": {"type": "object"}}}},
-    },
-}
+from gateway.domain import Json
+from gateway.surfaces.openapi_schemas import COMPONENTS, ref
 
-_REQUEST = {
-    "type": "object",
-    "required": ["model", "messages"],
-    "properties": {
-        "model": {"type": "string", "minLength": 1, "description": "A route of the gateway, or an alias of one."},
-        "messages": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}, "additionalProperties": True},
-        },
-        "stream": {"type": ["boolean", "null"]},
-        "stream_options": {"type": ["object", "null"]},
-        "tools": {"type": ["array", "null"], "items": {"type": "object"}},
-    },
-    "additionalProperties": True,
-}
-
-_HEADERS = {
+_HEADERS: Final[Json] = {
     name: {"schema": {"type": "string"}, "description": text}
     for name, text in (
         ("x-gateway-record", "Id of the intent and its record."),
         ("x-gateway-decision", "What policy said, if it was asked: allow or deny."),
         ("x-gateway-route", "The route that served the intent."),
-        ("x-gateway-target", "The target of that route."),
+        ("x-gateway-target", "The target that was called last, or first where a stream begins."),
         ("x-gateway-trace", "W3C trace id."),
     )
 }
 
-_ERRORS = {
-    "400": "The request is not what the API takes; `param` names the part.",
+_ERRORS: Final[Mapping[str, str]] = {
+    "400": "The request is not what the API takes, or no target takes it; `param` names the part.",
     "401": "No key, or one that is not accepted.",
     "403": "Policy refused; `code` is `policy_denied` and the message names the rules.",
     "404": "No such model for this key.",
+    "405": "The endpoint takes another method.",
     "413": "The body is over the limit.",
     "415": "The body is not JSON in UTF-8.",
     "429": "The gateway or the target is at its limit.",
     "431": "The headers are over the limit.",
+    "4XX": "The target refused the request; the status is its own.",
     "500": "A defect of the gateway.",
-    "502": "The target failed.",
-    "503": "Nothing can be recorded, so nothing is answered; or the gateway is shutting down.",
+    "502": "The target failed, or its answer broke its schema.",
+    "503": "Nothing can be recorded, so nothing is answered; or no target can be called now; or the gateway is shutting down.",
     "504": "The target did not answer in time.",
 }
+_OPERATORS = "The caller is no operator: the endpoint answers on loopback, or to a key with role `operator`."
+_SECURED: Final[list[Json]] = [{"key": []}]
+_FIXED = ("431", "500")
+"""What every endpoint may answer."""
 
 
-def chat_operation() -> dict[str, Any]:
-    """The operation object of ``POST /v1/chat/completions``."""
-    answer = {"type": "object", "properties": {"choices": {"type": "array"}, "gateway": {"type": "object"}}, "additionalProperties": True}
+def _json(schema: str, description: str, **more: Any) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}, **more}
+
+
+def _errors(*statuses: str, **told: str) -> Json:
+    """Responses of these statuses; ``told`` has other words for some of them, as ``_403``."""
+    return {status: _json("Error", told.get(f"_{status}", _ERRORS[status])) for status in statuses}
+
+
+def _intent_operation(name: str, texts: tuple[str, str], request: str, answer: Json) -> Json:
+    """The operation object of an endpoint that brings intents."""
+    summary, description = texts
     return {
         "tags": ["OpenAI"],
-        "operationId": "create_chat_completion",
-        "summary": "Create a chat completion",
-        "description": "OpenAI's chat API, streamed and not. Unknown parameters pass to the target; what is not revealed to it is replaced by placeholders.",
-        "security": [{"key": []}],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}},
-        "responses": {
-            "200": {
-                "description": "The answer; with `stream`, server-sent events.",
-                "headers": _HEADERS,
-                "content": {"application/json": {"schema": answer}, "text/event-stream": {"schema": {"type": "string"}}},
-            },
-            **{status: {"description": text, "content": {"application/json": {"schema": _ERROR}}} for status, text in _ERRORS.items()},
-        },
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "security": _SECURED,
+        "parameters": [{"name": "traceparent", "in": "header", "description": "The caller's trace, which goes on (W3C).", "schema": {"type": "string"}}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
+        "responses": {"200": {"headers": _HEADERS, **answer}, **_errors(*_ERRORS)},
     }
 
 
-def describe(application: FastAPI) -> dict[str, Any]:
+def chat_operation() -> Json:
+    """The operation object of ``POST /v1/chat/completions``."""
+    answer = _json("ChatCompletion", "The answer; with `stream`, server-sent events, the last of which but `[DONE]` has the `gateway` object.")
+    answer["content"]["text/event-stream"] = {
+        "schema": {"description": "Events whose data are a `chat.completion.chunk` or an `error` as JSON, then `[DONE]`."}
+    }
+    description = "OpenAI's chat API, streamed and not. Unknown parameters pass to the target; what is not revealed to it is replaced by placeholders."
+    return _intent_operation("create_chat_completion", ("Create a chat completion", description), "ChatRequest", answer)
+
+
+def embeddings_operation() -> Json:
+    """The operation object of ``POST /v1/embeddings``."""
+    description = "OpenAI's embeddings API. What is not revealed to the target is replaced by its type alone, so that nothing can be restored from a vector."
+    return _intent_operation("create_embeddings", ("Create embeddings", description), "EmbeddingsRequest", _json("Embeddings", "A vector for each input."))
+
+
+def describe(application: FastAPI) -> Json:
     """The whole document."""
-    document = FastAPI.openapi(application)
-    document["paths"]["/v1/chat/completions"] = {"post": chat_operation()}
-    document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key of `gateway keys create`."}}
-    for path, operations in document["paths"].items():
-        if path.startswith("/v1/models"):
-            operations["get"]["security"] = [{"key": []}]
-            operations["get"]["responses"] |= {status: {"description": _ERRORS[status]} for status in ("401", "404")}
-    return document
+    document: Json = {**FastAPI.openapi(application)}
+    paths: Json = {
+        "/v1/chat/completions": {"post": chat_operation()},
+        "/v1/embeddings": {"post": embeddings_operation()},
+        **{path: {**operations} for path, operations in document["paths"].items()},
+    }
+    for path, (responses, security) in _READ.items():
+        paths[path]["get"] = {**paths[path]["get"], "responses": responses, **({"security": security} if security else {})}
+    schemes = {"key": {"type": "http", "scheme": "bearer", "description": "A key of `gateway keys create`."}}
+    return {**document, "paths": paths, "components": {"schemas": COMPONENTS, "securitySchemes": schemes}}
+
+
+_READ: Final[Mapping[str, tuple[Json, list[Json]]]] = {
+    "/v1/models": ({"200": _json("ModelList", "The models."), **_errors("401", *_FIXED)}, _SECURED),
+    "/v1/models/{model}": ({"200": _json("Model", "The model."), **_errors("401", "404", *_FIXED)}, _SECURED),
+    "/healthz": ({"200": _json("Health", "It lives."), **_errors(*_FIXED)}, []),
+    "/readyz": ({"200": _json("Readiness", "It can."), "503": _json("Readiness", "It cannot."), **_errors(*_FIXED)}, []),
+    "/metrics": (
+        {
+            "200": {"description": "Metrics in Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_errors("401", "403", *_FIXED, _403=_OPERATORS),
+        },
+        [{}, *_SECURED],
+    ),
+}
+"""What the endpoints of the application answer, and who may ask."""

@@ -13,7 +13,7 @@ ERROR_KEYS = {"message", "type", "param", "code"}
     ("method", "path", "status", "code"),
     [
         ("GET", "/v1/no-such", 404, "not_found"),
-        ("POST", "/v1/embeddings", 404, "not_found"),
+        ("GET", "/v1/embeddings", 405, "method_not_allowed"),
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
@@ -37,4 +37,4 @@ async def test_operators_pages_answer_on_loopback_or_to_operators_alone(local: L
 
 async def test_the_document_describes_every_endpoint(local: LocalGateway) -> None:
     paths = (await local.get("/openapi.json")).json["paths"]
-    assert {"/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"} == set(paths)
+    assert {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"} == set(paths)

@@ -16,7 +16,7 @@ from gateway.testing import LocalGateway
     [
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("POST", "/v1/responses", 404, "not_found"),
-        ("POST", "/v1/embeddings", 404, "not_found"),
+        ("GET", "/v1/embeddings", 405, "method_not_allowed"),
         ("GET", "/nowhere", 404, "not_found"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
     ],

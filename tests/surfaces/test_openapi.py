@@ -1,13 +1,47 @@
-"""The OpenAPI document describes every endpoint."""
+"""The OpenAPI document describes every endpoint, with every answer that it can give."""
 
 from __future__ import annotations
 
+import pytest
+
+from gateway import errors
+from gateway.domain import Json
+from gateway.surfaces.openapi import chat_operation, embeddings_operation
 from gateway.testing import LocalGateway
 
 
-async def test_every_endpoint_is_described_with_its_errors(local: LocalGateway) -> None:
+def every_error() -> list[type[errors.GatewayError]]:
+    found, classes = [], [errors.GatewayError]
+    while classes:
+        found.append(classes.pop())
+        classes += found[-1].__subclasses__()
+    return found
+
+
+async def test_every_endpoint_is_described(local: LocalGateway) -> None:
     document = (await local.get("/openapi.json")).json
-    assert set(document["paths"]) == {"/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"}
-    chat = document["paths"]["/v1/chat/completions"]["post"]
-    assert {"200", "400", "401", "403", "404", "413", "429", "502", "503", "504"} <= set(chat["responses"])
-    assert "x-gateway-record" in chat["responses"]["200"]["headers"]
+    assert document["openapi"].startswith("3.1")
+    paths = {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == paths
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(operation["summary"] for operation in operations)
+
+
+@pytest.mark.parametrize("operation", [chat_operation(), embeddings_operation()])
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: error.__name__)
+def test_the_status_of_every_error_is_documented_where_intents_come_in(operation: Json, error: type[errors.GatewayError]) -> None:
+    assert str(error.status) in operation["responses"]
+    assert operation["responses"]["200"]["headers"].keys() >= {"x-gateway-record", "x-gateway-trace"}
+
+
+async def test_what_each_endpoint_asks_for_is_said(local: LocalGateway) -> None:
+    paths = (await local.get("/openapi.json")).json["paths"]
+    secured = {path: methods[next(iter(methods))].get("security") for path, methods in paths.items()}
+    assert {path for path, security in secured.items() if security == [{"key": []}]} == {
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/models/{model}",
+    }
+    assert secured["/metrics"] == [{}, {"key": []}]
