@@ -75,7 +75,7 @@ def samples(hook: Hook) -> Mapping[str, Mapping[str, Any]]:
     tried = {"usual": usual, "sparse": {"schema": SCHEMA, "hook": hook.value}, "large": _sample(hook, 500, "aA1!-_ é" * 40)}
     if hook is Hook.ANSWER:
         tried["assessed"] = usual | {"answer": usual["answer"] | _ASSESSED}
-        tried["last resort"] = usual | {"answer": usual["answer"] | {"source": "gateway", "author": None, "fallback": True}}
+        tried["last resort"] = usual | {"answer": usual["answer"] | {"source": "gateway", "author": "last_resort", "schema_valid": True, "fallback": True}}
     return tried
 
 
