@@ -13,16 +13,13 @@ from importlib.metadata import version
 
 import uvicorn
 
-from gateway.capabilities.costs import CostMeter, Price, prices_for
-from gateway.capabilities.findings.memo import FindingsMemo
-from gateway.capabilities.findings.options import ScanOptions
-from gateway.capabilities.findings.scanner import Scanner
 from gateway.capabilities.keys import KeyRing
+from gateway.capabilities.offers import meters_for, windows_for
 from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
-from gateway.capabilities.redaction.redactor import Redactor
+from gateway.capabilities.redaction.tenants import redactor_for
 from gateway.capabilities.routing.breakers import Breakers
 from gateway.capabilities.routing.selecting import with_windows
 from gateway.capabilities.routing_check import problems_of
@@ -31,17 +28,15 @@ from gateway.infrastructure.database import Database
 from gateway.infrastructure.model_client import ModelClient, TargetOptions
 from gateway.infrastructure.model_litellm import LitellmClient
 from gateway.infrastructure.model_openai import OpenAIClient
-from gateway.infrastructure.price_table import context_tokens
 from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS, ChatSpan
 from gateway.infrastructure.telemetry.tracing import Protocol, TraceOptions, Tracer
-from gateway.infrastructure.token_counter import TokenCounter
 from gateway.pipeline.close import unavailable
 from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
-from gateway.settings import Route, Settings, SettingsError, Target, Tenant
+from gateway.settings import Settings, SettingsError, Target
 from gateway.surfaces.application import build_application, intent_endpoints
 from gateway.surfaces.front import Front
 from gateway.surfaces.http_protocol import bounded
@@ -77,17 +72,18 @@ def build(settings: Settings) -> Gateway:
     metrics = Metrics(VERSION)
     database = Database(settings.database, durability=settings.records.durability)
     traces = settings.telemetry.traces
-    routes = with_context_windows(settings.routes)
+    windows, schemas = windows_for(settings.targets), Schemas()
+    routes = {name: with_windows(route, windows) for name, route in settings.routes.items()}
     services = Services(
         keys=KeyRing(database, settings.keys.api_key_hash.reveal()),
         limits=Limits(in_flight=settings.server.limits.in_flight),
         routes={called: routes[route.name] for called, route in settings.routes_by_name.items()},
         models=models(settings.targets),
         breakers=Breakers({name: target.breaker for name, target in settings.targets.items()}, time.monotonic, metrics.breaker),
-        schemas=Schemas(),
-        named_schemas=settings.schemas,
+        schemas=schemas,
+        named_schemas={name: schemas.compile(named.schema) for name, named in settings.schemas.items()},
         weights=settings.confidence,
-        redactors={name: redactor(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
+        redactors={name: redactor_for(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
         policy=policy(settings, metrics),
         records=RecordWriter(
             database,
@@ -130,24 +126,12 @@ def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
     return PolicyDecider(folder, on_reload=reloaded)
 
 
-def with_context_windows(routes: Mapping[str, Route]) -> dict[str, Route]:
-    """The routes, with what litellm's table says of each target's context window where the config states none."""
-    unknown = {one.target.model for route in routes.values() for one in route.targets if one.target.context_tokens is None}
-    windows = context_tokens(unknown)
-    return {name: with_windows(route, windows) for name, route in routes.items()}
-
-
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
-    """A client, prices and span names for each target. The price table is read only for targets that state no price."""
-    counter = TokenCounter()
-    listed = prices_for({target.model for target in targets.values() if target.price is None})
-    made = {}
+    """A client, prices and span names for each target."""
+    meters, made = meters_for(targets), {}
     for name, target in targets.items():
-        price = listed.get(target.model)
-        if target.price is not None:
-            price = Price.per_mtok(str(target.price.input_usd_per_mtok), str(target.price.output_usd_per_mtok))
         span, embeddings = (ChatSpan(name, target.model, target.base_url, provider=target.provider, operation=operation) for operation in (CHAT, EMBEDDINGS))
-        made[name] = Model(client=client_of(target), costs=CostMeter(price, counter), span=span, embeddings_span=embeddings)
+        made[name] = Model(client=client_of(target), costs=meters[name], span=span, embeddings_span=embeddings)
     return made
 
 
@@ -166,23 +150,6 @@ def client_of(target: Target) -> ModelClient:
     if target.provider is not None:
         return LitellmClient(options, target.provider)
     return OpenAIClient(options, version=VERSION)
-
-
-def redactor(tenant: Tenant, memo_entries: int) -> Redactor:
-    """The tenant's redactor."""
-    scanner = Scanner(scan_options(tenant))
-    return Redactor(scanner, FindingsMemo(scanner, memo_entries), tenant.placeholder_key.reveal(), history_room=4 * memo_entries)
-
-
-def scan_options(tenant: Tenant) -> ScanOptions:
-    """What the tenant adds to what is found for everybody."""
-    options = tenant.redaction
-    return ScanOptions(
-        patterns=options.patterns,
-        words={category: tuple(words) for category, words in options.words.items()},
-        enable=frozenset(options.enable),
-        countries=frozenset(options.countries),
-    )
 
 
 @asynccontextmanager

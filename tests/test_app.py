@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import build, models, running, scan_options
+from gateway.app import build, models, running
 from gateway.capabilities.policy.problems import PolicyError
+from gateway.capabilities.redaction.tenants import scan_options
 from gateway.domain import Usage
 from gateway.errors import RecordUnavailable
 from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
@@ -36,7 +37,7 @@ async def test_a_stated_price_is_what_an_attempt_costs(local: LocalGateway) -> N
 
 
 async def test_a_tenants_options_reach_its_scanner(local: LocalGateway) -> None:
-    options = scan_options(local.settings.tenants["acme"])
+    options = scan_options(local.settings.tenants["acme"].redaction)
     assert (options.words["PROJECT"], options.patterns, options.enable) == (("bluebird",), {}, frozenset())
 
 

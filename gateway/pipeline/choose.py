@@ -53,7 +53,7 @@ def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
 
 def none_left(order: tuple[Considered, ...], param: str) -> GatewayError:
     """Why no target may be called, as the caller is told; ``param`` is what of its request could be shorter."""
-    reasons = {one.skipped for one in order}
+    reasons = {one.skipped for one in order if not one.repair_only}
     if reasons == {"policy.routes"}:
         return PolicyDenied((Reason("policy.route", "policy grants no target of this route to the intent"),))
     if reasons <= {"context_length", "when.max_input_tokens", "policy.routes"}:

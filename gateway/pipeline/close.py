@@ -102,7 +102,7 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
     error = None if ending.state is State.COMPLETED else ending.reason or ending.state
     if services.capture_content:
         _capture_content(intent, ending)
-    now, plan = time.time_ns(), intent.plan
+    now, plan, standing = time.time_ns(), intent.plan, next(iter(intent.standings), None)
     route = "" if plan is None else plan.route.name
     facts = IntentFacts(
         intent_id=intent.id,
@@ -115,6 +115,11 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         status=ending.http_status,
         target=intent.target,
         cost_microusd=intent.cost_microusd,
+        attempts=len(intent.attempts),
+        fallback=standing.fallback if standing else None,
+        confidence=standing.confidence if standing else None,
+        schema_valid=standing.schema_valid if standing else None,
+        repairs=standing.repairs if standing else None,
         policy_revision=intent.decisions[0].revision if intent.decisions else None,
         config_revision=services.config_version,
     )

@@ -40,7 +40,7 @@ async def decide(services: Services, intent: Intent, plan: Plan, inspection: Ins
         named = services.named_schemas.get(obligations.require_schema)
         if named is None:
             return _denied(decision, "policy.schema", "policy demands a schema that the config does not have")
-        plan = with_mode(services, intent, replace(plan, schemas=(*plan.schemas, services.schemas.compile(named.schema))))
+        plan = with_mode(services, intent, replace(plan, schemas=(*plan.schemas, named)))
     return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
 
 

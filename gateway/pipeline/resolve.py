@@ -33,7 +33,7 @@ async def resolve(services: Services, intent: Intent) -> Plan:
     if intent.call.embeds:
         return Plan(route=route, stream_mode=None)
     asked = await _asked(services, intent) if "response_format" in intent.call.body else None
-    demanded = None if route.schema is None else services.schemas.compile(route.schema.schema)
+    demanded = None if route.schema is None else services.named_schemas[route.schema.name]
     schemas = tuple(schema for schema in (asked, demanded) if schema is not None)
     return with_mode(services, intent, Plan(route=route, stream_mode=None, schemas=schemas))
 
@@ -56,7 +56,7 @@ async def _asked(services: Services, intent: Intent) -> AnswerSchema | None:
     asked = intent.call.body["response_format"]
     kind = asked.get("type") if isinstance(asked, dict) else None
     if kind == "json_object":
-        return services.schemas.compile(_ANY_OBJECT)
+        return await _compiled(services, intent, _ANY_OBJECT)
     if kind != "json_schema":
         return None
     described = asked.get("json_schema")
@@ -67,7 +67,7 @@ async def _asked(services: Services, intent: Intent) -> AnswerSchema | None:
 
 async def _compiled(services: Services, intent: Intent, schema: Any) -> AnswerSchema:
     try:
-        if intent.call.size < _SLOW:
+        if intent.call.size < _SLOW and services.schemas.is_warm:
             return services.schemas.compile(schema)
         return await asyncio.to_thread(services.schemas.compile, schema)
     except SchemaProblem as problem:

@@ -11,13 +11,14 @@ from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
 from gateway.capabilities.routing.breakers import Breakers
+from gateway.capabilities.schemas.answer_schema import AnswerSchema
 from gateway.capabilities.schemas.registry import Schemas
 from gateway.domain import Subject, Verdict
 from gateway.infrastructure.model_client import ModelClient
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Tracer
-from gateway.settings import ConfidenceWeights, NamedSchema, Route
+from gateway.settings import ConfidenceWeights, Route
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +52,8 @@ class Services:
     """By target name."""
     breakers: Breakers
     schemas: Schemas
-    named_schemas: Mapping[str, NamedSchema]
-    """Those that policy can demand."""
+    named_schemas: Mapping[str, AnswerSchema]
+    """Those of the config, for routes and for what policy demands."""
     weights: ConfidenceWeights
     redactors: Mapping[str, Redactor]
     """By tenant name."""

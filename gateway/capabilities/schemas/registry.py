@@ -36,11 +36,16 @@ class Schemas:
         key = hashlib.sha256(written).digest()
         known = self._known(key)
         if known is None:
-            known = _compile(written, key.hex())
+            known = _compile(schema, written, key.hex())
             self._remember(key, known, len(written))
         if isinstance(known, SchemaProblem):
             raise SchemaProblem(known.where, known.what)
         return known
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether a schema was compiled before, so that the next one takes no second more."""
+        return bool(self._kept)
 
     def warm(self) -> None:
         """Import what compiling needs, which takes about a second: at start, in a thread."""
@@ -64,8 +69,8 @@ class Schemas:
                 self._bytes -= freed
 
 
-def _compile(written: bytes, digest: str) -> AnswerSchema | SchemaProblem:
-    document = orjson.loads(written)
+def _compile(schema: object, written: bytes, digest: str) -> AnswerSchema | SchemaProblem:
+    document = orjson.loads(orjson.dumps(schema))
     try:
         check_bounds(document)
         dialect = dialect_of(document)
