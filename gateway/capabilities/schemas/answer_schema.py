@@ -22,7 +22,7 @@ class AnswerSchema:
         self.digest = digest
         """SHA-256 in hex of the schema's canonical bytes."""
         self.document = document
-        """The schema as it was given, not to be changed; ``true`` is ``{}``, ``false`` is ``{"not": {}}``."""
+        """The schema with its keys in the order in which it was first given, not to be changed; ``true`` is ``{}``, ``false`` is ``{"not": {}}``."""
         self._structure = structure
         self._dialect = dialect
         self._validator = dialect.validator(structure.root)
@@ -61,15 +61,15 @@ class AnswerSchema:
 
 
 def _first(failures: dict[Failure, None]) -> tuple[Failure, ...]:
-    return tuple(sorted(failures, key=lambda failure: failure.where.count("/"))[:FAILURES])
+    return tuple(sorted(failures, key=lambda failure: (failure.where.count("/"), failure.where))[:FAILURES])
 
 
 def _too_deep(text: str, value: Any) -> bool:
-    if text.count("[") + text.count("{") <= VALUE_DEPTH:
+    if type(value) not in {dict, list} or text.count("[") + text.count("{") <= VALUE_DEPTH:
         return False
     level = [value]
-    for _ in range(VALUE_DEPTH + 1):
-        level = [inner for part in level if type(part) in {dict, list} for inner in (part.values() if type(part) is dict else part)]
+    for _ in range(VALUE_DEPTH):
+        level = [inner for part in level for inner in (part.values() if type(part) is dict else part) if type(inner) in {dict, list}]
         if not level:
             return False
     return True

@@ -109,7 +109,7 @@ def _property_names(validator: Any, value: Any, it: Any, _: Any) -> Faults:
 
 
 def _each(validator: Any, items: list[Any], schema: Any) -> Faults:
-    if not items or schema is True:
+    if not items or schema is True or not schema:
         return
     if forbids(schema):
         yield validator.format_checker.fault()

@@ -17,7 +17,8 @@ from gateway.capabilities.schemas.values import Values, all_differ, is_multiple
 Holds = Callable[[Any, Any, Run], bool]
 """Given the keyword's value, the answer's and the run: whether the answer's is as the keyword asks. Raises ``OutOfSteps``."""
 
-_CHARACTERS_PER_STEP = 16
+_CHARACTERS_PER_STEP = 4
+"""Internationalised host names take a microsecond for each character."""
 _NUMBERS = {int, float}
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda it: type(it) is str,
@@ -74,6 +75,29 @@ def _format(conforms_in_library: Conforms) -> Holds:
     return holds
 
 
+def _at_least(kind: type[Any]) -> Holds:
+    return lambda value, it, _: type(it) is not kind or len(it) >= value
+
+
+def _at_most(kind: type[Any]) -> Holds:
+    return lambda value, it, _: type(it) is not kind or len(it) <= value
+
+
+_LIMITS: Mapping[str, Holds] = {
+    "minLength": _at_least(str),
+    "maxLength": _at_most(str),
+    "minItems": _at_least(list),
+    "maxItems": _at_most(list),
+    "minProperties": _at_least(dict),
+    "maxProperties": _at_most(dict),
+    "minimum": lambda value, it, _: type(it) not in _NUMBERS or it >= value,
+    "maximum": lambda value, it, _: type(it) not in _NUMBERS or it <= value,
+    "exclusiveMinimum": lambda value, it, _: type(it) not in _NUMBERS or it > value,
+    "exclusiveMaximum": lambda value, it, _: type(it) not in _NUMBERS or it < value,
+    "multipleOf": lambda value, it, _: type(it) not in _NUMBERS or is_multiple(it, value),
+}
+
+
 def assertions(conforms_in_library: Conforms) -> dict[str, Holds]:
     """The keywords by name, for every dialect; a dialect takes those that it has."""
     return {
@@ -86,15 +110,5 @@ def assertions(conforms_in_library: Conforms) -> dict[str, Holds]:
         "pattern": _pattern,
         "format": _format(conforms_in_library),
         "uniqueItems": _unique,
-        "minLength": lambda value, it, _: type(it) is not str or len(it) >= value,
-        "maxLength": lambda value, it, _: type(it) is not str or len(it) <= value,
-        "minItems": lambda value, it, _: type(it) is not list or len(it) >= value,
-        "maxItems": lambda value, it, _: type(it) is not list or len(it) <= value,
-        "minProperties": lambda value, it, _: type(it) is not dict or len(it) >= value,
-        "maxProperties": lambda value, it, _: type(it) is not dict or len(it) <= value,
-        "minimum": lambda value, it, _: type(it) not in _NUMBERS or it >= value,
-        "maximum": lambda value, it, _: type(it) not in _NUMBERS or it <= value,
-        "exclusiveMinimum": lambda value, it, _: type(it) not in _NUMBERS or it > value,
-        "exclusiveMaximum": lambda value, it, _: type(it) not in _NUMBERS or it < value,
-        "multipleOf": lambda value, it, _: type(it) not in _NUMBERS or is_multiple(it, value),
+        **_LIMITS,
     }

@@ -18,6 +18,7 @@ VALUE_DEPTH = 100
 STEPS = 100_000
 """Units of work in one check: a keyword or a subschema applied to a value is one; long texts and large values cost more. All take about half a second."""
 FAILURES = 10
+_STEPS_OF_A_FAULT = 16
 POINTER_CHARACTERS = 400
 
 
@@ -57,11 +58,16 @@ class OutOfSteps(Exception):
 class Run:
     """One check: the steps that it has left, and how it says that a keyword is not met."""
 
-    __slots__ = ("fault", "left")
+    __slots__ = ("_new_fault", "left")
 
-    def __init__(self, fault: Callable[..., Exception], steps: int = STEPS) -> None:
-        self.fault = fault
+    def __init__(self, new_fault: Callable[..., Exception], steps: int = STEPS) -> None:
+        self._new_fault = new_fault
         self.left = steps
+
+    def fault(self, **known: Any) -> Exception:
+        """A fault to yield, ``known`` being attributes of jsonschema's error. Raises ``OutOfSteps``."""
+        self.spend(_STEPS_OF_A_FAULT)
+        return self._new_fault(**known)
 
     def spend(self, steps: int) -> None:
         """Raises ``OutOfSteps``."""

@@ -17,21 +17,21 @@ from gateway.capabilities.schemas.structure import REFERENCES, Slot, Structure, 
 def resolve(structure: Structure, check: Callable[[Any, str], None]) -> None:
     """Replace every reference. ``check`` raises for a place, outside of where schemas stand, that holds none. Raises ``SchemaProblem``."""
     for schema in structure.schemas:  # grows: what stands outside of the known places is taken up when something refers to it
-        for keyword in REFERENCES:
-            reference = schema.get(keyword)
-            if keyword not in structure.keywords or type(reference) is not str:
-                continue
+        for keyword, reference in _references(structure, schema):
             if not reference.startswith("#") and reference:
                 raise structure.problem(schema, keyword, "refers to another document; only places in the same one, such as #/$defs/NAME, can be referred to")
             if reference[1:2] in {"", "/"}:
                 schema[keyword] = _place(structure, schema, keyword, check)
-    for schema in structure.schemas:
-        for keyword in REFERENCES:
-            reference = schema.get(keyword)
-            if keyword in structure.keywords and type(reference) is str:
-                schema[keyword] = structure.anchors.get(unquote(reference[1:]))
-                if schema[keyword] is None:
-                    raise structure.problem(schema, keyword, "refers to a name that no $anchor gives")
+    for schema in structure.schemas:  # by now all names are known
+        for keyword, reference in _references(structure, schema):
+            schema[keyword] = structure.anchors.get(unquote(reference[1:]))
+            if schema[keyword] is None:
+                raise structure.problem(schema, keyword, "refers to a name that no $anchor gives")
+
+
+def _references(structure: Structure, schema: dict[str, Any]) -> list[tuple[str, str]]:
+    """Those that are not replaced yet."""
+    return [(keyword, schema[keyword]) for keyword in REFERENCES if keyword in structure.keywords and type(schema.get(keyword)) is str]
 
 
 def _place(structure: Structure, schema: dict[str, Any], keyword: str, check: Callable[[Any, str], None]) -> Any:

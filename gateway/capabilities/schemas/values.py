@@ -9,7 +9,7 @@ import orjson
 
 from gateway.capabilities.schemas.model import Run
 
-_BYTES_PER_STEP = 256
+_BYTES_PER_STEP = 64
 _INTEGERS = (-(2**63), 2**64)
 """What orjson writes as an integer."""
 
@@ -17,8 +17,8 @@ _INTEGERS = (-(2**63), 2**64)
 def canonical(value: Any) -> bytes:
     """The same bytes for equal values, different ones for others. Bytes are hashed with a secret, so that values cannot be made to collide."""
     if type(value) is str:
-        return value.encode()
-    return b"\0" + orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS)
+        return value.encode()  # UTF-8 has no byte 255, so that no text can look like another value
+    return b"\xff" + orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS)
 
 
 def _plain(value: Any) -> Any:

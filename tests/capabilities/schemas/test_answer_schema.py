@@ -180,7 +180,7 @@ def normalised(schema: Any, dialect: str) -> Any:
     return kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(schema=larger(INNER), x=LEAF, y=LEAF, values=st.lists(VALUES, min_size=1, max_size=4), dialect=st.sampled_from(sorted(DIALECTS)))
 def test_what_is_valid_is_what_the_library_of_record_says_is_valid(schema: Any, x: Any, y: Any, values: list[Any], dialect: str) -> None:
     document = normalised({**schema, "$defs": {"x": x}, "definitions": {"y": y}}, dialect) | {"$schema": dialect}
@@ -190,9 +190,11 @@ def test_what_is_valid_is_what_the_library_of_record_says_is_valid(schema: Any, 
         assert (checked.failures == ()) == other.is_valid(value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    schema=st.builds(lambda one, two: {**one, **two}, larger(LEAF), st.fixed_dictionaries({}, optional={"unevaluatedProperties": LEAF, "unevaluatedItems": LEAF})),
+    schema=st.builds(
+        lambda one, two: {**one, **two}, larger(LEAF), st.fixed_dictionaries({}, optional={"unevaluatedProperties": LEAF, "unevaluatedItems": LEAF})
+    ),
     x=larger(LEAF),
     values=st.lists(VALUES, min_size=1, max_size=4),
 )
@@ -213,7 +215,7 @@ CANARIES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schema=larger(INNER), value=CANARIES, before=st.sampled_from(["", CANARY + " ", "```json\n", "{"]), truncated=st.booleans())
 def test_nothing_of_an_answer_is_in_its_failures_or_in_what_the_model_is_told(schema: Any, value: Any, before: str, truncated: bool) -> None:
     document = normalised({**schema, "$defs": {"x": {}}, "definitions": {"y": {}}}, "2020")

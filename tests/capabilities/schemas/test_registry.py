@@ -46,7 +46,7 @@ PROBLEMS: list[tuple[Any, str, str]] = [
     ({"type": [*range(2_000), *map(str, range(2_000))]}, "/type", "is none of what can stand there"),
     ({"allOf": []}, "/allOf", "needs at least 1 items"),
     ({"$ref": "#"}, "/$ref", "leads back to the schema itself"),
-    ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}}, "/$defs/b/anyOf", "leads back"),
+    ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}}, "/$defs/b/anyOf/0/$ref", "leads back"),
     ({"$dynamicAnchor": "x", "not": {"$dynamicRef": "#x"}}, "", "leads back"),
     ({"$schema": DRAFT_2019, "if": {"$recursiveRef": "#"}}, "", "leads back"),
     ({"dependentSchemas": {"a": {"$ref": "#"}}}, "", "leads back"),
