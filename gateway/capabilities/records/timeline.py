@@ -10,8 +10,8 @@ from gateway.capabilities.records.entries import CLOSED, CORRECTED, ERASED, OPEN
 from gateway.capabilities.records.store import Record, RecordedEntry
 from gateway.domain import Json
 
-_A_WAIT_NS: Final = 1_000_000
-"""A pause shorter than a millisecond is the gateway's own work, not a wait."""
+_A_WAIT_NS: Final = 10_000_000
+"""A pause shorter than 10 ms is the gateway's own work, such as checking the answer before, and no wait."""
 _REPAIRS: Final = {
     "extracted": "JSON taken out of the text around it, without a call:",
     "asked": "the model was asked again and told where:",
