@@ -15,10 +15,10 @@ from typing import TypeAlias
 from gateway.capabilities.confidence.agreement import agreement
 from gateway.capabilities.schemas.repair import repair_message
 from gateway.domain import Destination, Json, Purpose
-from gateway.errors import NoTarget, Overloaded, UpstreamError, UpstreamRejected
+from gateway.errors import UpstreamRejected
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt
-from gateway.pipeline.attempts import Asking
+from gateway.pipeline.attempts import FAILURES, Asking
 from gateway.pipeline.intent import Allowed, Intent, Repair
 from gateway.pipeline.services import Services
 from gateway.pipeline.verify import Answer, Given, verify
@@ -28,8 +28,6 @@ Read: TypeAlias = Callable[[OpenAttempt], Awaitable[Given]]
 """Calls an attempt's target and reads the whole of its answer."""
 
 LAST_RESORT = "last_resort"
-FAILURES = (UpstreamError, NoTarget, Overloaded)
-"""What is no answer, and no fault of the caller or of the gateway."""
 
 
 class Obtaining:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway.capabilities.routing.course import Course, Step
 from gateway.domain import Purpose
-from gateway.errors import GatewayError, NoTarget
+from gateway.errors import GatewayError, NoTarget, Overloaded, UpstreamError
 from gateway.infrastructure.model_client import ModelRequest
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt, late
@@ -18,6 +18,9 @@ from gateway.pipeline.services import Services
 from gateway.settings import Target
 
 T = TypeVar("T")
+
+FAILURES = (UpstreamError, NoTarget, Overloaded)
+"""What leads to another target: it is no answer, and no decision of the gateway either."""
 
 
 class Asking:
@@ -44,7 +47,7 @@ class Asking:
         while (step := self.course.next()) is not None:
             try:
                 return await (self.once(step, question, work) if after_s is None else self._with_hedge(step, question, work, after_s))
-            except GatewayError as error:
+            except FAILURES as error:
                 failure = error
         raise self._ended(failure)
 

@@ -124,9 +124,21 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         config_revision=services.config_version,
     )
     services.tracer.finish(intent.trace, root_name(intent.call.surface), intent.call.received_ns, now, root_attributes(facts), error)
+    _count(services, intent, route)
     services.metrics.intent_finished(route, ending.state, stream=intent.call.stream, duration_ns=now - intent.call.received_ns)
     if error is not None:
         log.info("intent.closed", intent_id=intent.id, trace_id=intent.trace.trace_id, tenant=intent.subject.tenant, state=ending.state, reason=error)
+
+
+def _count(services: Services, intent: Intent, route: str) -> None:
+    """Count what was out of the ordinary on the way to the answer."""
+    for target, reason in () if intent.course is None else intent.course.skipped:
+        services.metrics.attempt_skipped(target, reason)
+    if any(standing.fallback for standing in intent.standings):
+        services.metrics.fallback(route)
+    for at, repair in enumerate(intent.repairs):
+        mended = repair.kind == "extracted" or (at + 1 == len(intent.repairs) and not intent.schema_failures)
+        services.metrics.repair(route, "extracted" if repair.kind == "extracted" else "repaired" if mended else "invalid")
 
 
 def _facts(intent: Intent, ending: Ending) -> Json:

@@ -19,10 +19,10 @@ from gateway.domain import Destination, Json, State, StreamMode
 from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.infrastructure.model_client import AnswerStream
 from gateway.pipeline.admit import leave
-from gateway.pipeline.answer import FAILURES, Obtaining, last_resort
+from gateway.pipeline.answer import Obtaining, last_resort
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt, late
-from gateway.pipeline.attempts import Asking
+from gateway.pipeline.attempts import FAILURES, Asking
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.facts import message_facts
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, ReleasedStream, Screened, Standing

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
-from tests.pipeline.rego import READS_TEXT
+from tests.pipeline.rego import READS_TEXT, policy
 
 MODES = {"plain": ALLOW_ALL, "pass": ALLOW_ALL, "buffered": READS_TEXT}
 SECOND = {"second": "model: simulated-2, price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 1000}"}
@@ -179,3 +179,19 @@ async def test_the_model_of_each_target_is_asked_for_by_its_own_name(tmp_path: P
     async with local_gateway(tmp_path, FIRST_FAILS.replace("FAULT", "{status: 500}"), routing=route()) as local:
         await local.ask("hello")
         assert [orjson.loads(request.body)["model"] for request in local.provider.requests] == ["simulated-1", "simulated-2"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_refusal_by_policy_is_no_failure_of_a_target(tmp_path: Path, mode: str) -> None:
+    denies = {**MODES[mode], "answer.rego": DENIES_TEXT if mode == "buffered" else policy("answer", {"outcome": "deny"})}
+    async with local_gateway(tmp_path, "rules: [{reply: ''}]", policies=denies, routing=route()) as local:
+        reply = await local.ask("hello", stream=mode != "plain")
+        assert (b"policy_denied" in reply.body, reply.done, len(local.provider.requests)) == (True, False, 1)
+
+
+DENIES_TEXT = """package gateway.answer
+
+import rego.v1
+
+verdict := {"outcome": "deny", "reasons": [{"rule": "no", "message": "no"}]} if input.answer.text != "x"
+"""
