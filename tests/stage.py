@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +25,7 @@ server:
 keys:
   api_key_hash: file:secrets/api_key_hash
   record_signing: file:secrets/record_signing
-database: {folder}/gateway.db
+database: {database}
 tenants:
   acme:
     placeholder_key: file:secrets/acme_placeholder
@@ -136,11 +136,20 @@ class Stage:
     config: Path
     port: int
     key: str
+    url: str | None = None
+    """Of the database on a server, where it is none of SQLite."""
 
     @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.folder / "gateway.db"
+
+    def twin(self) -> Stage:
+        """The same gateway once more, on a port of its own, for what several processes can share."""
+        port = free_port()
+        config = self.config.with_name(f"config-{port}.yaml")
+        config.write_text(self.config.read_text().replace(f"listen: 127.0.0.1:{self.port}", f"listen: 127.0.0.1:{port}"))
+        return replace(self, config=config, port=port)
 
     def gateway(self, *command: str, env: Mapping[str, str] | None = None) -> Server:
         """``gateway run`` as a process; or ``command`` in place of ``gateway``, with the same arguments."""
@@ -151,8 +160,8 @@ class Stage:
         return _command(*arguments, "--config", str(self.config))
 
 
-def build(folder: Path, *, upstream: int, collector: int | None = None, policies: Path = ROOT / "policies") -> Stage:
-    """Write the config, make its secrets and a key of team ``support``. Every control is on, as shipped.
+def build(folder: Path, *, upstream: int, collector: int | None = None, policies: Path = ROOT / "policies", url: str | None = None) -> Stage:
+    """Write the config, make its secrets and a key of team ``support``. Every control is on, as shipped. ``url`` is of a database on a server.
 
     Raises:
         RuntimeError: A command failed; with its words.
@@ -160,13 +169,18 @@ def build(folder: Path, *, upstream: int, collector: int | None = None, policies
     port = free_port()
     config = folder / "config.yaml"
     traces = "{}" if collector is None else f"{{endpoint: 'http://127.0.0.1:{collector}', protocol: http/json}}"
-    config.write_text(_CONFIG.format(port=port, folder=folder, upstream=upstream, policies=policies, traces=traces))
+    database = f"{folder}/gateway.db" if url is None else "file:secrets/database_url"
+    if url is not None:
+        (folder / "secrets").mkdir(mode=0o700)
+        (folder / "secrets" / "database_url").touch(mode=0o600)
+        (folder / "secrets" / "database_url").write_text(url)
+    config.write_text(_CONFIG.format(port=port, folder=folder, upstream=upstream, policies=policies, traces=traces, database=database))
     _checked("init", "--config", str(config))
     printed = _checked("keys", "create", "--config", str(config), "--tenant", TENANT, "--name", "load", "--team", TEAM, "--route", "assistant")
     key = _KEY.search(printed)
     if key is None:
         raise RuntimeError(f"gateway keys create printed no key: {printed}")
-    return Stage(folder=folder, config=config, port=port, key=key[0])
+    return Stage(folder=folder, config=config, port=port, key=key[0], url=url)
 
 
 def _checked(*arguments: str) -> str:

@@ -8,14 +8,17 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
+import psycopg
 
 from gateway.domain import Json
 from tests.chaos.seen import Seen
 from tests.stage import TENANT
 
-_ENTRIES = "SELECT rowid, intent_id, kind, body, salt, content FROM entries WHERE tenant = ? AND intent_id <> '' AND rowid > ? ORDER BY rowid"
+_ENTRIES = "SELECT seq, intent_id, kind, body, salt, content FROM entries WHERE tenant = ? AND writer = ? AND seq > ? ORDER BY seq"
+_WRITERS = "SELECT DISTINCT writer FROM entries WHERE tenant = ?"
 # A record keeps placeholders where the caller got the values back.
 _VALUE = re.compile(r"<[A-Z][A-Z_]*_[BCDFGHJKLMNPQRST]{16}>|[\w.]+@example\.com")
 
@@ -33,24 +36,35 @@ class Closed:
 class Ledger:
     """Reads entries as they come in."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path | str) -> None:
+        """``database`` is a file of SQLite or the URL of a database of PostgreSQL."""
         self._database = database
-        self._last = 0
+        self._last: dict[str, int] = {}
         self.opened: set[str] = set()
         self.closed: dict[str, list[Closed]] = {}
 
     def read_on(self) -> None:
         """Take in what was added since the last time."""
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as connection:
-            rows = connection.execute(_ENTRIES, (TENANT, self._last)).fetchall()
-        for rowid, intent, kind, body, salt, content in rows:
-            self._last = rowid
-            if kind == "opened":
-                self.opened.add(intent)
-            elif kind == "closed":
-                entry = orjson.loads(body)
-                closed = Closed(facts=entry["facts"], digests=entry["digests"], salt=salt, content=orjson.loads(content) if content else {})
-                self.closed.setdefault(intent, []).append(closed)
+        with closing(self._connected()) as connection:
+            connection.execute("BEGIN")
+            mark = "?" if isinstance(self._database, Path) else "%s"
+            for (writer,) in connection.execute(_WRITERS.replace("?", mark), (TENANT,)).fetchall():
+                for row in connection.execute(_ENTRIES.replace("?", mark), (TENANT, writer, self._last.get(writer, -1))).fetchall():
+                    self._last[writer] = row[0]
+                    self._take(*row[1:])
+
+    def _connected(self) -> Any:
+        if isinstance(self._database, Path):
+            return sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, isolation_level=None)
+        return psycopg.connect(self._database, autocommit=True)
+
+    def _take(self, intent: str, kind: str, body: bytes, salt: bytes | None, content: bytes | None) -> None:
+        if kind == "opened":
+            self.opened.add(intent)
+        elif kind == "closed":
+            entry = orjson.loads(body)
+            closed = Closed(facts=entry["facts"], digests=entry["digests"], salt=salt, content=orjson.loads(content) if content else {})
+            self.closed.setdefault(intent, []).append(closed)
 
     def left_open(self) -> set[str]:
         """Intents without an end."""

@@ -71,8 +71,8 @@ class Postgres:
         self.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def cut(self, name: str) -> None:
-        """End every connection to a database, and wait until they are gone."""
-        self.admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'")
+        """End every connection to a database, or to all whose names match a pattern, and wait until they are gone."""
+        self.admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE '{name}' AND pid <> pg_backend_pid()")
 
     def admin(self, sql: str, database: str = "postgres") -> str:
         """What the superuser gets for one statement: rows as lines, columns separated by ``|``."""
