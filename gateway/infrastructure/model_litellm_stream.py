@@ -111,10 +111,15 @@ class LitellmStream:
             raise unusable(name) from None
         if problem is not None:
             raise malformed(name, problem)
-        told = self._chunks.received_finish_reason or self._chunks.intermittent_finish_reason
-        if told is None and any(choice["finish_reason"] for choice in chunk["choices"]):
-            raise self._cut()  # litellm makes one up where the provider sent none
+        if any(choice["finish_reason"] for choice in chunk["choices"]) and not self._told():
+            raise self._cut()
         return chunk
+
+    def _told(self) -> bool:
+        """Whether the provider said why it ended: litellm makes a reason up where none came, for some providers with each chunk."""
+        if self._chunks.received_finish_reason is not None or self._wire.finished is not None:
+            return bool(self._chunks.received_finish_reason or self._wire.finished)
+        return self._chunks.intermittent_finish_reason is not None
 
     async def _within(self, step: Awaitable[_T]) -> _T:
         """Do one step of litellm's within the limits of time."""

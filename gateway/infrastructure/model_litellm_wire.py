@@ -7,6 +7,7 @@ request that is not part of a call.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -27,6 +28,9 @@ _KEEPALIVE_S: Final = 4.0
 """As in ``model_openai``: below the 5 s after which common servers close theirs."""
 
 _MAX_EVENT_BYTES: Final = 4 << 20
+
+_FINISH: Final = re.compile(rb'"(?:finishReason|finish_reason|stopReason|stop_reason|done_reason)"\s*:\s*"', re.ASCII)
+"""A reason for the end, as providers spell it. Within a text its quotes would be escaped."""
 
 _REFUSAL_BYTES: Final = 65_536
 """How much of an error's body is read."""
@@ -54,7 +58,7 @@ class Pool:
 class Wire:
     """What went over the network for one call of a model."""
 
-    __slots__ = ("_bytes", "_headers", "_pool", "_response", "failure", "first_byte_ns", "request_bytes", "status")
+    __slots__ = ("_bytes", "_headers", "_pool", "_response", "failure", "finished", "first_byte_ns", "request_bytes", "status")
 
     def __init__(self, pool: Pool, headers: dict[str, str]) -> None:
         self._pool = pool
@@ -63,6 +67,8 @@ class Wire:
         self._bytes = 0
         self.failure: UpstreamError | None = None
         """What went wrong on the network, first of all; litellm's own error for it is of no interest then."""
+        self.finished: bool | None = None
+        """Whether an event of the stream told why it ends; ``None`` where no events came."""
         self.first_byte_ns = 0
         self.request_bytes = 0
         self.status: int | None = None
@@ -151,6 +157,8 @@ class _Received(httpx.AsyncByteStream):
         self._wire = wire
         events = response.headers.get("content-type", "").startswith("text/event-stream")
         self._events = SseParser(_MAX_EVENT_BYTES) if events else None
+        if events:
+            wire.finished = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -173,6 +181,7 @@ class _Received(httpx.AsyncByteStream):
             for event in events.feed(part):
                 if event != b"[DONE]":
                     orjson.loads(event)
+                    self._wire.finished = self._wire.finished or _FINISH.search(event) is not None
         except (EventLengthError, orjson.JSONDecodeError):
             self._wire.malformed("an event of its stream is not JSON, or too long")
 

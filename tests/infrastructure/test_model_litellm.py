@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,7 +13,7 @@ import pytest
 
 from gateway.errors import Overloaded, ShuttingDown, UpstreamError, UpstreamMalformed, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from gateway.infrastructure.model_client import ModelClient, ModelRequest, ProviderError, TargetOptions
-from gateway.infrastructure.model_litellm import LitellmClient, load
+from gateway.infrastructure.model_litellm import LitellmClient
 from tests.servers.anthropic_wire import AnthropicWire
 from tests.servers.provider_wire import Fault, Said
 
@@ -63,59 +59,6 @@ async def test_a_provider_that_litellm_does_not_know_is_told_at_start() -> None:
     with pytest.raises(ProviderError, match=r"targets\.there\.provider"):
         async with client_of(None, "antropic"):
             pass
-
-
-async def test_litellm_is_loaded_in_a_worker_thread_while_the_loop_goes_on() -> None:
-    script = (
-        "import asyncio, sys, threading\n"
-        "from gateway.infrastructure import model_litellm as m\n"
-        "from gateway.infrastructure.model_client import TargetOptions\n"
-        "threads, real = set(), m.load\n"
-        "m.load = lambda: (threads.add(threading.current_thread() is threading.main_thread()), real())[1]\n"
-        "async def main():\n"
-        "    client = m.LitellmClient(TargetOptions(name='there', base_url=None, model='m'), 'anthropic')\n"
-        "    start, ticks = asyncio.ensure_future(client.start()), 0\n"
-        "    while not start.done():\n"
-        "        await asyncio.sleep(0.01)\n"
-        "        ticks += 1\n"
-        "    await start\n"
-        "    print('litellm' in sys.modules, threads, ticks > 5, threading.active_count() <= 3)\n"
-        "asyncio.run(main())\n"
-    )
-    assert _run(script) == "True {False} True True"
-
-
-def test_a_gateway_without_such_a_target_never_loads_litellm() -> None:
-    script = (
-        "import sys, gateway.app, gateway.infrastructure.model_litellm\nprint(sorted(name for name in ('litellm', 'openai', 'httpx') if name in sys.modules))"
-    )
-    assert _run(script) == "[]"
-
-
-def test_loading_reads_no_file_and_asks_nobody(tmp_path: Path) -> None:
-    script = (
-        "import pathlib, socket, sys, os\n"
-        "def connect(*a, **k): print('connected', a)\n"
-        "socket.socket.connect = socket.getaddrinfo = connect\n"
-        "pathlib.Path('.env').write_text('CANARY_FROM_FILE=1')\n"
-        "from gateway.infrastructure.model_litellm import load\n"
-        "load()\n"
-        "print('CANARY_FROM_FILE' in os.environ)\n"
-    )
-    assert _run(script, folder=tmp_path) == "False"
-
-
-def test_what_litellm_does_besides_translating_is_off() -> None:
-    library = load()
-    assert library is load()
-    for name in ("callbacks", "success_callback", "failure_callback", "input_callback", "service_callback"):
-        assert getattr(library.litellm, name) == []
-    assert (library.litellm.drop_params, library.litellm.modify_params, library.litellm.cache, library.litellm.num_retries) == (False, False, None, None)
-    for name in ("LiteLLM", "httpx", "openai"):
-        logger = logging.getLogger(name)
-        assert (logger.propagate, logger.isEnabledFor(logging.ERROR)) == (False, False)
-    handler = sys.modules["litellm.llms.custom_httpx.http_handler"].AsyncHTTPHandler
-    assert type(handler.create_async_transport()).__name__ == type(handler._create_async_transport()).__name__ == "Switch"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -293,8 +236,3 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not holds():  # noqa: ASYNC110 - the provider tells no events
             await asyncio.sleep(0.005)
-
-
-def _run(script: str, folder: Path | None = None) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM")} | {"PYTHONPATH": str(Path.cwd())}
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, cwd=folder).stdout.strip()

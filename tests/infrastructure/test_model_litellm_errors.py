@@ -9,8 +9,8 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamMalformed, UpstreamRateLimited, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from gateway.infrastructure.model_client import TargetOptions
-from gateway.infrastructure.model_litellm import load
 from gateway.infrastructure.model_litellm_errors import BY_CLASS, failure_of, mapped
+from gateway.infrastructure.model_litellm_library import load
 from gateway.infrastructure.model_litellm_wire import Pool
 
 SECRET = "bluebird sk-canary-0123456789"

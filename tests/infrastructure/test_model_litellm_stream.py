@@ -29,7 +29,7 @@ def text(said: str | None, finish: str | None = None) -> Chunk:
 class Chunks:
     """As litellm's stream: an iterator that knows the finish reason that came in."""
 
-    intermittent_finish_reason = None
+    intermittent_finish_reason: str | None = None
 
     def __init__(self, chunks: Sequence[Any], received: str | None = "stop") -> None:
         self._chunks = list(chunks)
@@ -55,7 +55,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.status, self.failure, self.request_bytes, self.first_byte_ns = 200, None, 7, 11
-        self.closed = 0
+        self.closed, self.finished = 0, None
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -153,3 +153,24 @@ async def test_closing_frees_the_slot_once() -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
     assert (wire.closed, released) == (1, [1])
+
+
+@pytest.mark.parametrize(
+    ("received", "intermittent", "on_the_wire", "ends_well"),
+    [
+        ("stop", None, None, True),
+        ("stop", None, False, True),
+        (None, "stop", None, True),
+        (None, "stop", False, False),
+        (None, "stop", True, True),
+        (None, None, None, False),
+    ],
+)
+async def test_a_reason_to_end_that_the_provider_did_not_give_is_none(
+    received: str | None, intermittent: str | None, on_the_wire: bool | None, ends_well: bool
+) -> None:
+    chunks = Chunks([text("Hello"), text(None, "stop")], received)
+    chunks.intermittent_finish_reason = intermittent
+    stream, wire, _ = await opened(chunks)
+    wire.finished = on_the_wire
+    assert ((await heard(stream))[1] is None) is ends_well

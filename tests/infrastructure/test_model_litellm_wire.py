@@ -89,6 +89,22 @@ async def test_events_that_can_be_read_pass() -> None:
     stream = b'event: a\ndata: {"a": 1}\n\n: comment\n\ndata: [DONE]\n\n'
     async with upstream(OK + b"content-type: text/event-stream\r\n\r\n" + stream) as url, wire_of() as wire:
         assert await body_of(wire, url) == stream
+        assert wire.finished is False
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (b'{"candidates": [{"finishReason": "STOP"}]}', True),
+        (b'{"delta": {"stop_reason":"end_turn"}}', True),
+        (b'{"choices": [{"finish_reason": null}]}', False),
+        (b'{"text": "\\"finishReason\\": \\"STOP\\""}', False),
+    ],
+)
+async def test_an_event_that_tells_the_end_is_noted(event: bytes, told: bool) -> None:
+    async with upstream(OK + b"content-type: text/event-stream\r\n\r\ndata: " + event + b"\n\n") as url, wire_of() as wire:
+        await body_of(wire, url)
+        assert wire.finished is told
 
 
 async def test_a_target_that_is_not_there_is_unavailable() -> None:

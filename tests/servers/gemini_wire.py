@@ -45,7 +45,7 @@ class GeminiWire(ProviderWire):
         return b"data: " + orjson.dumps(self.error(503, "unavailable", self.fault.words)) + b"\r\n\r\n"
 
     def _texts(self, body: Json) -> list[str]:
-        asked = (body.get("generationConfig") or {}).get("candidateCount", 1)
+        asked = (body.get("generationConfig") or {}).get("candidate_count", 1)
         return [self.said.text, *self.said.more][:asked]
 
     def _calls(self) -> list[Json]:
