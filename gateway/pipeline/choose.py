@@ -68,15 +68,18 @@ def _sizes(intent: Intent, route: Route, limit: int | None) -> tuple[int, int, i
     itself, and no answer.
     """
     body = intent.call.body
-    cap = 0 if intent.call.embeds else next((value for name in _CAPS if type(value := body.get(name)) is int and value > 0), 0)
-    # No text has more tokens than bytes: what fits by its bytes need not be estimated.
-    needed = any(
-        (one.target.context_tokens is not None and intent.call.size + cap > one.target.context_tokens)
+    if intent.call.embeds:
+        return (estimate_tokens(body), estimate_tokens(longest_of(body)), 0) if _depends(intent.call.size, route) else (0, 0, 0)
+    cap = next((value for name in _CAPS if type(value := body.get(name)) is int and value > 0), 0)
+    asked = estimate_tokens(body) if _depends(intent.call.size + cap, route) else 0
+    return asked, asked, cap if limit is None else min(cap or limit, limit)
+
+
+def _depends(size: int, route: Route) -> bool:
+    """Whether a choice of target could depend on the tokens of a request and its answer. No text has more of them than bytes: what fits by its bytes fits."""
+    return any(
+        (one.target.context_tokens is not None and size > one.target.context_tokens)
         or one.when.max_input_tokens is not None
         or one.when.max_cost_microusd is not None
         for one in route.targets
     )
-    asked = estimate_tokens(body) if needed else 0
-    if intent.call.embeds:
-        return asked, estimate_tokens(longest_of(body)) if needed else 0, 0
-    return asked, asked, cap if limit is None else min(cap or limit, limit)

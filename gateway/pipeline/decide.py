@@ -27,21 +27,32 @@ async def decide(services: Services, intent: Intent, plan: Plan, inspection: Ins
     services.metrics.decision(decision)
     if decision.verdict.outcome != "allow":
         return Denied(decision=decision, reasons=decision.verdict.reasons)
+    unmet = _unmet(services, intent, plan, inspection, decision.verdict.obligations)
+    if unmet is not None:
+        return Denied(decision=decision, reasons=(unmet,))
     obligations = decision.verdict.obligations
-    if inspection.unscanned and not obligations.allow_unscanned:
-        return _denied(decision, "policy.unscanned", f"{inspection.unscanned[0].where} holds content that could not be scanned and policy does not allow that")
-    if obligations.routes is not None and not any(granted.partition("/")[0] == plan.route.name for granted in obligations.routes):
-        return _denied(decision, "policy.route", "policy does not grant this route to the intent")
-    if obligations.allow_invalid:
-        return _denied(decision, "policy.unsupported", "policy grants allow_invalid to an intent, which can only be granted to an answer")
-    if obligations.require_schema is not None and intent.call.embeds:
-        return _denied(decision, "policy.unsupported", "policy demands a schema of embeddings, which are numbers")
     if obligations.require_schema is not None:
-        named = services.named_schemas.get(obligations.require_schema)
-        if named is None:
-            return _denied(decision, "policy.schema", "policy demands a schema that the config does not have")
-        plan = with_mode(services, intent, replace(plan, schemas=(*plan.schemas, named)))
+        schemas = (*plan.schemas, services.named_schemas[obligations.require_schema])
+        plan = with_mode(services, intent, replace(plan, schemas=schemas))
     return Allowed(plan=plan, inspection=inspection, decision=decision, obligations=obligations)
+
+
+def _unmet(services: Services, intent: Intent, plan: Plan, inspection: Inspection, obligations: Obligations) -> Reason | None:
+    """What of the obligations cannot be met: that is refused, not overlooked."""
+    if inspection.unscanned and not obligations.allow_unscanned:
+        where = inspection.unscanned[0].where
+        return Reason("policy.unscanned", f"{where} holds content that could not be scanned and policy does not allow that")
+    if obligations.routes is not None and not any(granted.partition("/")[0] == plan.route.name for granted in obligations.routes):
+        return Reason("policy.route", "policy does not grant this route to the intent")
+    if obligations.allow_invalid:
+        return Reason("policy.unsupported", "policy grants allow_invalid to an intent, which can only be granted to an answer")
+    if obligations.require_schema is None:
+        return None
+    if intent.call.embeds:
+        return Reason("policy.unsupported", "policy demands a schema of embeddings, which are numbers")
+    if obligations.require_schema not in services.named_schemas:
+        return Reason("policy.schema", "policy demands a schema that the config does not have")
+    return None
 
 
 def without_values(services: Services, intent: Intent, decision: Decision) -> Decision:
@@ -62,10 +73,6 @@ def without_values(services: Services, intent: Intent, decision: Decision) -> De
         return decision
     reasons = tuple(Reason(rule, message) for rule, message in shown_said)
     return replace(decision, verdict=replace(verdict, reasons=reasons, obligations=replace(verdict.obligations, labels=shown_labels)))
-
-
-def _denied(decision: Decision, rule: str, message: str) -> Denied:
-    return Denied(decision=decision, reasons=(Reason(rule, message),))
 
 
 def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Mapping[str, Any]:

@@ -57,15 +57,19 @@ def _check_input(given: Any) -> None:
         raise InvalidRequest("'input' has to be a text, a list of texts, a list of tokens or a list of lists of tokens, and not empty", param="input")
     if len(given) > MOST_INPUTS:
         raise InvalidRequest(f"'input' has more than {MOST_INPUTS} entries; send them in several calls", param="input")
-    if _are_tokens(given):
-        return
-    texts = isinstance(given[0], str)
-    for index, item in enumerate(given):
-        good = isinstance(item, str) and bool(item) if texts else isinstance(item, list) and bool(item) and _are_tokens(item)
-        if not good:
+    if not _are_tokens(given):
+        _check_entries(given)
+
+
+def _check_entries(entries: list[Any]) -> None:
+    """All of them texts, or all of them lists of tokens, and none of them empty."""
+    texts = isinstance(entries[0], str)
+    for index, item in enumerate(entries):
+        good = isinstance(item, str) if texts else isinstance(item, list) and _are_tokens(item)
+        if not (good and item):
             what = "a text that is not empty, like the first one" if texts else "a list of tokens: whole numbers, 0 or above"
             raise InvalidRequest(f"this entry of 'input' has to be {what}", param=f"input[{index}]")
 
 
 def _are_tokens(items: list[Any]) -> bool:
-    return _INTS.issuperset(map(type, items)) and min(items) >= 0
+    return _INTS.issuperset(map(type, items)) and min(items, default=0) >= 0
