@@ -104,61 +104,70 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.di
 SMALL = st.integers(0, 3)
 
 
-def assertions() -> st.SearchStrategy[Any]:
-    types = st.sampled_from(["string", "number", "integer", "object", "array", "boolean", "null"])
-    return st.fixed_dictionaries(
-        {},
-        optional={
-            "type": types | st.lists(types, min_size=1, max_size=3, unique=True),
-            "enum": st.lists(VALUES, min_size=1, max_size=3),
-            "const": VALUES,
-            "minimum": SMALL,
-            "exclusiveMaximum": SMALL,
-            "multipleOf": st.integers(1, 3),
-            "minLength": SMALL,
-            "maxItems": SMALL,
-            "minProperties": SMALL,
-            "uniqueItems": st.booleans(),
-            "required": st.lists(KEYS, max_size=2, unique=True),
-            "pattern": st.sampled_from(["a", "^b", "a$", "."]),
-        },
-    )
+def merged(fragments: list[st.SearchStrategy[Any]], most: int) -> st.SearchStrategy[Any]:
+    """A few of the fragments as one schema: with all of them, hardly a value would be valid."""
+    return st.lists(st.one_of(fragments), min_size=1, max_size=most).map(lambda parts: {key: value for part in parts for key, value in part.items()})
+
+
+def each(table: dict[str, st.SearchStrategy[Any]]) -> list[st.SearchStrategy[Any]]:
+    return [st.fixed_dictionaries({keyword: values}) for keyword, values in table.items()]
+
+
+TYPES = st.sampled_from(["string", "number", "integer", "object", "array", "boolean", "null"])
+ASSERTIONS = each(
+    {
+        "type": TYPES | st.lists(TYPES, min_size=2, max_size=4, unique=True),
+        "enum": st.lists(VALUES, min_size=2, max_size=5),
+        "const": VALUES,
+        "minimum": SMALL,
+        "maximum": SMALL,
+        "exclusiveMinimum": SMALL,
+        "exclusiveMaximum": SMALL,
+        "multipleOf": st.integers(1, 3),
+        "minLength": SMALL,
+        "maxLength": SMALL,
+        "minItems": SMALL,
+        "maxItems": SMALL,
+        "minProperties": SMALL,
+        "maxProperties": SMALL,
+        "uniqueItems": st.booleans(),
+        "required": st.lists(KEYS, max_size=2, unique=True),
+        "pattern": st.sampled_from(["a", "^b", "a$", "."]),
+    }
+)
 
 
 def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     some = st.lists(inner, min_size=1, max_size=3)
     named = st.dictionaries(KEYS, inner, max_size=2)
-    applicators = st.fixed_dictionaries(
-        {},
-        optional={
+    applicators = each(
+        {
             "allOf": some,
             "anyOf": some,
             "oneOf": some,
             "not": inner,
-            "if": inner,
-            "then": inner,
-            "else": inner,
             "properties": named,
             "patternProperties": st.dictionaries(st.sampled_from(["a", "^b", "b$"]), inner, max_size=2),
             "additionalProperties": inner,
             "propertyNames": inner,
-            "prefixItems": some,
-            "items": inner | some,
-            "additionalItems": inner,
-            "contains": inner,
-            "minContains": SMALL,
-            "maxContains": SMALL,
+            "items": inner,
             "dependentRequired": st.dictionaries(KEYS, st.lists(KEYS, max_size=2, unique=True), max_size=2),
             "dependentSchemas": named,
             "dependencies": st.dictionaries(KEYS, inner | st.lists(KEYS, max_size=2, unique=True), max_size=2),
             "$ref": st.sampled_from(["#/$defs/x", "#/definitions/y"]),
-        },
+        }
     )
-    return st.builds(lambda one, other: {**one, **other}, assertions(), applicators)
+    groups = [
+        st.fixed_dictionaries({"if": inner}, optional={"then": inner, "else": inner}),
+        st.fixed_dictionaries({"contains": inner}, optional={"minContains": SMALL, "maxContains": SMALL}),
+        st.fixed_dictionaries({"items": some, "prefixItems": some}, optional={"additionalItems": inner}),
+        st.fixed_dictionaries({"properties": named, "additionalProperties": inner}),
+    ]
+    return merged([*applicators, *groups, *groups, merged(ASSERTIONS, 2)], 3)
 
 
-INNER = st.recursive(st.booleans() | assertions(), larger, max_leaves=6)
-LEAF = st.booleans() | assertions()
+LEAF = st.booleans() | merged(ASSERTIONS, 2)
+INNER = st.recursive(LEAF, larger, max_leaves=6)
 DIALECTS = {
     "http://json-schema.org/draft-07/schema#": jsonschema.Draft7Validator,
     "https://json-schema.org/draft/2019-09/schema": jsonschema.Draft201909Validator,
@@ -180,7 +189,7 @@ def normalised(schema: Any, dialect: str) -> Any:
     return kept
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(schema=larger(INNER), x=LEAF, y=LEAF, values=st.lists(VALUES, min_size=1, max_size=4), dialect=st.sampled_from(sorted(DIALECTS)))
 def test_what_is_valid_is_what_the_library_of_record_says_is_valid(schema: Any, x: Any, y: Any, values: list[Any], dialect: str) -> None:
     document = normalised({**schema, "$defs": {"x": x}, "definitions": {"y": y}}, dialect) | {"$schema": dialect}
@@ -190,7 +199,7 @@ def test_what_is_valid_is_what_the_library_of_record_says_is_valid(schema: Any, 
         assert (checked.failures == ()) == other.is_valid(value)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     schema=st.builds(
         lambda one, two: {**one, **two}, larger(LEAF), st.fixed_dictionaries({}, optional={"unevaluatedProperties": LEAF, "unevaluatedItems": LEAF})
@@ -215,7 +224,7 @@ CANARIES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(schema=larger(INNER), value=CANARIES, before=st.sampled_from(["", CANARY + " ", "```json\n", "{"]), truncated=st.booleans())
 def test_nothing_of_an_answer_is_in_its_failures_or_in_what_the_model_is_told(schema: Any, value: Any, before: str, truncated: bool) -> None:
     document = normalised({**schema, "$defs": {"x": {}}, "definitions": {"y": {}}}, "2020")
