@@ -40,6 +40,9 @@ _REFUSAL_BYTES: Final = 65_536
 _LARGE_BODY: Final = 1 << 20
 """From here on aiohttp wants a body as a file, and writes it in parts."""
 
+_VECTOR_BYTES: Final = 4096 * 24
+"""What a vector takes in an answer of embeddings: as many numbers as any common model gives, as decimals."""
+
 
 class OpenAIClient:
     """The connections to one target: a ``ModelClient``."""
@@ -100,19 +103,24 @@ class OpenAIClient:
             Overloaded: the target's limit of concurrent calls is reached.
             UpstreamError: the target failed; the subclass and its ``reason_code`` say how.
         """
-        return await self._ask(self._embeddings_url, request.raw, traceparent, embeddings_of)
+        given = request.body.get("input")
+        room = _VECTOR_BYTES * len(given) if isinstance(given, list) else 0
+        return await self._ask(self._embeddings_url, request.raw, traceparent, embeddings_of, room)
 
-    async def _ask(self, url: URL, body: bytes, traceparent: str | None, checked: Callable[[bytes, str], Json]) -> Reply:
+    async def _ask(self, url: URL, body: bytes, traceparent: str | None, checked: Callable[[bytes, str], Json], room: int = 0) -> Reply:
+        """Send a request and read its answer, for which there may be ``room`` for so many bytes more than usual."""
         self._slots.take()
         try:
             response = await self._post(url, body, self._whole_headers, traceparent)
             first_byte_ns = time.time_ns()
             try:
                 await self._expect(response, "application/json")
-                raw = await self._read(response, self._options.max_answer_bytes)
+                raw = await self._read(response, self._options.max_answer_bytes + room)
             finally:
                 response.close()
-            return Reply(checked(raw, self._options.name), raw, response.status, first_byte_ns, len(body))
+            name = self._options.name
+            answer = checked(raw, name) if len(raw) < _LARGE_BODY or not room else await asyncio.to_thread(checked, raw, name)
+            return Reply(answer, raw, response.status, first_byte_ns, len(body))
         finally:
             self._slots.release()
 

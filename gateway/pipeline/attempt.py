@@ -12,6 +12,7 @@ from gateway.capabilities.routing.course import Course, Step
 from gateway.domain import Attempt, Destination, Json, Usage
 from gateway.errors import GatewayError, InternalError, UpstreamTimeout
 from gateway.infrastructure.model_client import AnswerStream, ModelRequest, Reply
+from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Model, Services
 from gateway.settings import Target
@@ -79,7 +80,7 @@ class OpenAttempt:
             self.fail(error)
             raise
         finally:
-            self.fail(_CRASHED)
+            self.fail()
         return found
 
     async def open_stream(self) -> AnswerStream:
@@ -88,14 +89,16 @@ class OpenAttempt:
         Raises:
             UpstreamError: The target failed; the attempt has ended with that error.
         """
+        upstream: AnswerStream | None = None
         try:
-            return await self.model.client.open_stream(self._request, self._intent.trace.traceparent(self._span_id))
+            upstream = await self.model.client.open_stream(self._request, self._intent.trace.traceparent(self._span_id))
         except (GatewayError, asyncio.CancelledError) as error:
             self.fail(error)
             raise
-        except BaseException:
-            self.fail(_CRASHED)
-            raise
+        finally:
+            if upstream is None:
+                self.fail()
+        return upstream
 
     async def end(self, answer: Json, usage: object) -> None:
         """The target answered to the end; ``answer`` is the whole completion, as it came."""
@@ -105,8 +108,11 @@ class OpenAttempt:
         self._close(counted, finish_reason=self._name(first.get("finish_reason")), response=answer)
         self._course.answered(self._step)
 
-    def fail(self, error: BaseException, answer: Json | None = None) -> None:
-        """The attempt ended without an answer; ``answer`` is what came of it, if anything did. Does nothing once it has ended."""
+    def fail(self, error: BaseException = _CRASHED, answer: Json | None = None) -> None:
+        """The attempt ended without an answer; ``answer`` is what came of it, if anything did. Does nothing once it has ended.
+
+        Without an ``error`` the gateway itself failed.
+        """
         if self._ended:
             return
         if isinstance(error, asyncio.CancelledError) and self._course.remaining_s <= 0:
@@ -144,7 +150,7 @@ class OpenAttempt:
             error=error,
         )
         self._intent.attempts.append(attempt)
-        self._services.metrics.attempt(attempt)
+        self._services.metrics.attempt(attempt, EMBEDDINGS if self._intent.call.embeds else CHAT)
         span = self.model.embeddings_span if self._intent.call.embeds else self.model.span
         attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, response_model=self._name(response.get("model")))
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
