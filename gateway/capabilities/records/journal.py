@@ -133,24 +133,30 @@ class Journal:
 
     def _append(self, batch: Sequence[Draft], left: list[OpenIntent] | None = None) -> frozenset[Place]:
         """Append a batch, and what else is due; with ``left`` also the ends of what dead writers left open, which it is filled with."""
+        recovering = left is not None
+        left = [] if left is None else left
         with self._ledger.transaction() as ledger:
             doubtful = self._in_doubt or ledger.fresh
             links = {} if doubtful else dict(self._links)
             known = self._look_again(ledger) if doubtful else _Known(self._open, self._taken)
-            if left is not None:
+            if recovering:
                 left.extend(ledger.abandoned(self.writer))
-            late = known.taken and {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == CLOSED} & known.taken
-            ends = [OpenIntent(*lost, self.writer) for lost in sorted(self._lost & known.open)]
-            due = [draft(closing_entry(intent, UNWRITTEN)) for intent in ends] + [draft(closing_entry(intent)) for intent in left or ()]
-            due += [item for item in batch if not late or (item.entry.tenant, item.entry.intent_id) not in late]
-            beginnings = self._resume(ledger, {item.entry.tenant for item in due} - links.keys(), links)
+            late = _places(batch, CLOSED) & known.taken if known.taken else frozenset[Place]()
+            due = [*self._endings(known.open, left), *_without(batch, late)]
+            tenants = {item.entry.tenant for item in due}
+            beginnings = self._resume(ledger, tenants - links.keys(), links)
             ledger.insert(extend([*beginnings, *due], self.writer, links))
-            still_open = self._track(ledger, due, known.open, left or ())
-        self._links, self._open, self._taken, self._in_doubt = links, still_open, known.taken - late if late else known.taken, False
+            still_open = self._track(ledger, due, known.open, left)
+        self._links, self._open, self._taken, self._in_doubt = links, still_open, known.taken - late, False
         self._lost.clear()
-        for tenant in {item.entry.tenant for item in due}:
+        for tenant in tenants:
             self._unsigned[tenant] = self._settled[tenant] = links[tenant]
-        return frozenset(late)
+        return late
+
+    def _endings(self, still_open: set[Place], left: Sequence[OpenIntent]) -> list[Draft]:
+        """The ends of intents that cannot end otherwise: those of failed batches, and what dead writers left open."""
+        lost = [closing_entry(OpenIntent(*place, self.writer), UNWRITTEN) for place in sorted(self._lost & still_open)]
+        return [draft(entry) for entry in (*lost, *map(closing_entry, left))]
 
     def _look_again(self, ledger: LedgerTransaction) -> _Known:
         """What is open now. What was and is not, though nobody here has ended it, somebody else has."""
@@ -173,9 +179,18 @@ class Journal:
 
     def _track(self, ledger: LedgerTransaction, batch: Sequence[Draft], known_open: set[Place], recovered: Sequence[OpenIntent]) -> set[Place]:
         """Keep the helper table of open intents. An intent that opens and closes within one batch never touches it."""
-        opened = {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == OPENED}
-        closed = {(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == CLOSED}
+        opened, closed = _places(batch, OPENED), _places(batch, CLOSED)
         noted = known_open.union((intent.tenant, intent.intent_id) for intent in recovered)
         settled, started = closed & noted, opened - closed
         ledger.track([OpenIntent(tenant, intent_id, self.writer) for tenant, intent_id in started], list(settled))
         return (known_open - settled) | started
+
+
+def _places(batch: Sequence[Draft], kind: str) -> frozenset[Place]:
+    """The intents that have an entry of a kind in a batch."""
+    return frozenset([(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == kind])
+
+
+def _without(batch: Sequence[Draft], late: frozenset[Place]) -> Sequence[Draft]:
+    """The batch without the entries of intents."""
+    return [item for item in batch if (item.entry.tenant, item.entry.intent_id) not in late] if late else batch
