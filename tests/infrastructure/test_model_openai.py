@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
-from aiohttp import client_exceptions, http_exceptions
+from aiohttp import client_exceptions, http_exceptions, web
 
 from gateway.errors import (
     GatewayError,
@@ -301,6 +301,78 @@ async def test_closing_the_client_ends_a_running_stream_with_an_error() -> None:
         await client.close()
         with pytest.raises(UpstreamMalformed):
             [chunks async for chunks in stream]
+
+
+async def test_texts_become_embeddings_and_fail_as_calls_do() -> None:
+    request: dict[str, Any] = {"model": "simulated-1", "input": ["one", "two"], "encoding_format": "float"}
+    sent = ModelRequest(request, orjson.dumps(request))
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with SimulatedProvider() as provider, client_of(provider.base_url, api_key="sk-test") as client:
+        reply = await client.embed(sent, traceparent)
+        assert [len(entry["embedding"]) > 0 for entry in reply.body["data"]] == [True, True]
+        assert (orjson.loads(reply.raw), reply.status, reply.request_bytes, client.in_use) == (reply.body, 200, len(sent.raw), 0)
+    async with SimulatedProvider("rules: [{fault: {status: 429, retry_after: 7}}]") as provider, client_of(provider.base_url) as client:
+        with pytest.raises(UpstreamRateLimited) as limited:
+            await client.embed(sent)
+        assert limited.value.headers == {"Retry-After": "7"}
+    async with client_of("http://127.0.0.1:9/v1") as client:
+        with pytest.raises(UpstreamUnavailable):
+            await client.embed(sent)
+
+
+RICH: dict[str, Any] = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}],
+        }
+    ],
+    "n": 2,
+    "logprobs": True,
+    "top_logprobs": 3,
+    "response_format": {"type": "json_schema", "json_schema": {"name": "thing", "strict": True, "schema": {"type": "object"}}},
+    "anything": {"else": [1, None]},
+}
+"""What a newer server may take as well: this client has no list of parameters."""
+
+
+async def test_images_choices_log_probabilities_and_formats_pass_as_they_are() -> None:
+    request = {"model": "simulated-1", **RICH}
+    sent = ModelRequest(request, orjson.dumps(request))
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": "{}"},
+            "logprobs": {"content": [{"token": "{}", "logprob": -0.1}]},
+            "finish_reason": "stop",
+        }
+        for index in range(2)
+    ]
+    answer = {"object": "chat.completion", "choices": choices, "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+    heard: list[bytes] = []
+
+    async def serve(incoming: web.Request) -> web.Response:
+        heard.append(await incoming.read())
+        if b'"stream"' not in heard[-1]:
+            return web.Response(body=orjson.dumps(answer), content_type="application/json")
+        chunk = {"choices": [{"index": one["index"], "delta": {"content": "{}"}, "logprobs": one["logprobs"], "finish_reason": "stop"} for one in choices]}
+        return web.Response(body=b"data: " + orjson.dumps(chunk) + b"\n\ndata: [DONE]\n\n", content_type="text/event-stream")
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", serve)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with client_of(f"http://127.0.0.1:{runner.addresses[0][1]}/v1") as client:
+            assert (await client.complete(sent)).body == answer
+            streamed = ModelRequest({**request, "stream": True}, orjson.dumps({**request, "stream": True}))
+            async with await client.open_stream(streamed) as stream:
+                chunks = [chunk async for batch in stream for chunk in batch]
+    finally:
+        await runner.cleanup()
+    assert heard == [sent.raw, streamed.raw]
+    assert [(one["index"], one["logprobs"]) for one in chunks[0]["choices"]] == [(one["index"], one["logprobs"]) for one in choices]
 
 
 def _exceptions_of(module: Any) -> list[type[Exception]]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError, UpstreamMalformed, UpstreamRateLimited, UpstreamRejected, UpstreamUnavailable
-from gateway.infrastructure.upstream_answers import answer_of, note_chunk, refusal
+from gateway.infrastructure.upstream_answers import answer_of, embeddings_of, note_chunk, refusal
 
 GOOD: dict[str, Any] = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
 
@@ -179,3 +179,52 @@ def test_an_empty_finish_reason_is_none() -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": ""}]}
     assert note_chunk(chunk, opened, finished) is None
     assert (opened, finished, chunk["choices"][0]["finish_reason"]) == ({0}, set(), None)
+
+
+EMBEDDED: dict[str, Any] = {"data": [{"index": 0, "embedding": [0.5, -1, 2e-3]}, {"index": 1, "embedding": "AAAAPwAAgL8="}], "usage": {"prompt_tokens": 2}}
+
+
+def test_embeddings_are_handed_on_as_they_are() -> None:
+    assert embeddings_of(orjson.dumps(EMBEDDED), "there") == EMBEDDED
+    assert embeddings_of(orjson.dumps({"data": [{"embedding": [1]}]}), "there")["data"] == [{"embedding": [1]}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": []},
+        {"data": {}},
+        {"data": [[0.5]]},
+        {"data": [{}]},
+        {"data": [{"embedding": []}]},
+        {"data": [{"embedding": [0.5, "bluebird"]}]},
+        {"data": [{"embedding": [0.5, None]}]},
+        {"data": [{"embedding": [True]}]},
+        {"data": [{"embedding": "bluebird!"}]},
+        {"data": [{"embedding": "AAA"}]},
+        {"data": [{"embedding": [0.5], "index": "a"}]},
+        {"data": [{"embedding": [0.5]}], "usage": [1]},
+        {"error": {"message": "bluebird"}, "data": [{"embedding": [0.5]}]},
+        [],
+    ],
+)
+def test_embeddings_of_another_form_are_malformed(body: Any) -> None:
+    with pytest.raises(UpstreamMalformed) as caught:
+        embeddings_of(orjson.dumps(body), "there")
+    assert "bluebird" not in caught.value.message
+
+
+_NAMES = st.sampled_from(["data", "embedding", "index", "usage"])
+_LEAVES = st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False), st.text(max_size=5))
+_ANY = st.recursive(_LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_NAMES, inner, max_size=4)), max_leaves=8)
+
+
+@given(_ANY)
+def test_no_json_breaks_the_check_of_embeddings(body: Any) -> None:
+    try:
+        checked = embeddings_of(orjson.dumps(body), "there")
+    except UpstreamMalformed as error:
+        assert error.http_status == 502  # noqa: PT017 - either way is right
+    else:
+        assert checked == body
