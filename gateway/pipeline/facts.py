@@ -71,21 +71,21 @@ def decision_input(intent: Intent, decision: Decision) -> Any:
     value: Json = orjson.loads(decision.input)
     request, answer = value.get("request") or {}, value.get("answer") or {}
     if any(map(request.get, _ASKED)):
-        _show_request(request, inspection, intent.obligations)
+        _show_request(request, inspection.assemble(intent.obligations, Destination.RECORD))
     for name in filter(answer.get, _SAID):
         answer[name] = inspection.redact(answer[name], intent.obligations, Destination.RECORD)
     return value
 
 
-def _show_request(request: Json, inspection: Inspection, obligations: Obligations) -> None:
-    shown = inspection.assemble(obligations, Destination.RECORD)
+def _show_request(request: Json, shown: Json) -> None:
     for name in filter(request.get, _ASKED):
         if name == "params":
             request[name] = {key: shown[key] for key in request[name] if key in shown}
         elif name in shown:
             request[name] = shown[name]
-        else:  # what is to be embedded, which policy sees as messages
-            request[name] = inspection.redact(request[name], obligations, Destination.RECORD)
+        else:  # what is to be embedded, which policy sees as messages; tokens have no content there
+            texts = shown["input"] if isinstance(shown["input"], list) else [shown["input"]]
+            request[name] = [message | {"content": message["content"] and text} for message, text in zip(request[name], texts, strict=True)]
 
 
 def message_facts(choice: Json) -> Json:

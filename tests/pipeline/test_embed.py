@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -126,6 +127,36 @@ async def test_an_answer_that_policy_refuses_does_not_leave(tmp_path: Path) -> N
         assert (reply.status, reply.json["error"]["code"]) == (403, "policy_denied")
         assert b"embedding" not in reply.body
         assert (await local.entries())[-1]["facts"]["state"] == "refused"
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1], [2]]])
+async def test_of_tokens_the_record_has_what_policy_saw_which_is_nothing(tmp_path: Path, given: list[Any]) -> None:
+    async with local_gateway(tmp_path, policies={**ALLOW_ALL, "intent.rego": READS_MESSAGES}) as local:
+        assert (await embed(local, given)).status == 200
+        messages = (await recorded(local))["opened"]["content"]["decision_input"]["request"]["messages"]
+        assert {message["content"] for message in messages} == {None}
+
+
+@pytest.mark.parametrize("step", ["gateway.pipeline.embed.screen", "gateway.pipeline.embed.vectors_of", "gateway.pipeline.run.ask_for_vectors"])
+async def test_a_crash_is_a_500_and_on_record(local: LocalGateway, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def crash(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("unmistakable")
+
+    monkeypatch.setattr(step, crash)
+    reply = await embed(local, "hello")
+    assert (reply.status, reply.json["error"]["code"]) == (500, "internal_error")
+    assert b"unmistakable" not in reply.body
+    assert (await recorded(local))["closed"]["facts"]["state"] == "failed"
+    assert local.gateway.services.limits.running == local.gateway.services.models["simulated"].client.in_use == 0
+
+
+async def test_a_caller_that_leaves_is_on_record_and_its_places_are_free(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path, "rules: [{fault: {slow: header, hang_s: 5}}]") as local:
+        headers = {"content-type": "application/json", "authorization": f"Bearer {local.key()}"}
+        await local.request("POST", "/v1/embeddings", headers, orjson.dumps({"model": "assistant", "input": "hello"}), leave_after=0)
+        assert local.gateway.services.limits.running == local.gateway.services.models["simulated"].client.in_use == 0
+        await asyncio.sleep(0.1)
+        assert (await recorded(local))["closed"]["facts"]["reason"] == "caller.gone"
 
 
 @pytest.mark.parametrize("given", [[1, 2], [[1], [2]]])
