@@ -48,7 +48,7 @@ class BreakerShape(Shape):
     """When a target is left alone for a while."""
 
     failures: int = Field(
-        _BREAKER.failures, ge=1, le=10_000, description="Failures within the window that open the breaker: nothing is sent to the target then."
+        _BREAKER.failures, ge=1, le=10_000, description="Failures in a row, within the window, that open the breaker: nothing is sent to the target then."
     )
     window_s: Seconds = Field(_BREAKER.window_s, description="Seconds that a failure counts.")
     open_s: Seconds = Field(_BREAKER.open_s, description="Seconds until the target is probed again.")

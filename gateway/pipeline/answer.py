@@ -84,20 +84,12 @@ class Obtaining:
         if assessment is None or assessment.samples < 2 or target is None or len(answer.body["choices"]) > 1:
             return answer
         more = (self._asking.one_more(Purpose.SAMPLE, target, question, self._work) for _ in range(assessment.samples - 1))
-        samples = [answer]
-        for outcome in await asyncio.gather(*more, return_exceptions=True):
-            if isinstance(outcome, Answer):
-                samples.append(outcome)
-            elif outcome is not None and not isinstance(outcome, FAILURES):
-                raise outcome
-        if len(samples) == 1:
-            return answer
-        level, best = agreement([_spoken(sample) for sample in samples])
-        sound = [sample for sample in samples if not sample.broken]
-        if samples[best].broken and sound:  # they differ at least from those that broke: what they agree on among themselves counts less than all of them do
-            best = next(at for at, sample in enumerate(samples) if sample is sound[agreement([_spoken(one) for one in sound])[1]])
-            level = len(sound) / len(samples) * (level or 0.0)
-        return replace(samples[best], agreement=level)
+        outcomes = await asyncio.gather(*more, return_exceptions=True)
+        crash = next((one for one in outcomes if isinstance(one, BaseException) and not isinstance(one, FAILURES)), None)
+        if crash is not None:
+            raise crash
+        samples = [answer, *(one for one in outcomes if isinstance(one, Answer))]
+        return answer if len(samples) == 1 else _best(samples)
 
     async def _repaired(self, question: Question, answer: Answer) -> Answer:
         """Tell the model where its answer breaks the schema: as often as the route says, and never what stands there."""
@@ -170,6 +162,16 @@ def _completion(intent: Intent, text: str) -> Json:
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     }
+
+
+def _best(samples: list[Answer]) -> Answer:
+    """The sample that agrees most with the others; one that meets its schema where there is one."""
+    level, best = agreement([_spoken(sample) for sample in samples])
+    sound = [at for at, sample in enumerate(samples) if not sample.broken]
+    if samples[best].broken and sound:  # they differ at least from those that broke, so what they agree on counts less
+        level = len(sound) / len(samples) * (level or 0.0)
+        best = sound[agreement([_spoken(samples[at]) for at in sound])[1]]
+    return replace(samples[best], agreement=level)
 
 
 def _spoken(answer: Answer) -> str:

@@ -100,9 +100,11 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         return
     intent.ended = True
     error = None if ending.state is State.COMPLETED else ending.reason or ending.state
+    if intent.course is not None:
+        intent.course.close()
     if services.capture_content:
         _capture_content(intent, ending)
-    now, plan, standing = time.time_ns(), intent.plan, next(iter(intent.standings), None)
+    now, plan = time.time_ns(), intent.plan
     route = "" if plan is None else plan.route.name
     facts = IntentFacts(
         intent_id=intent.id,
@@ -116,10 +118,10 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         target=intent.target,
         cost_microusd=intent.cost_microusd,
         attempts=len(intent.attempts),
-        fallback=standing.fallback if standing else None,
-        confidence=standing.confidence if standing else None,
-        schema_valid=standing.schema_valid if standing else None,
-        repairs=standing.repairs if standing else None,
+        fallback=intent.fallback,
+        confidence=intent.confidence,
+        schema_valid=intent.schema_valid,
+        repairs=len(intent.repairs),
         policy_revision=intent.decisions[0].revision if intent.decisions else None,
         config_revision=services.config_version,
     )
@@ -134,7 +136,7 @@ def _count(services: Services, intent: Intent, route: str) -> None:
     """Count what was out of the ordinary on the way to the answer."""
     for target, reason in () if intent.course is None else intent.course.skipped:
         services.metrics.attempt_skipped(target, reason)
-    if any(standing.fallback for standing in intent.standings):
+    if intent.fallback:
         services.metrics.fallback(route)
     for at, repair in enumerate(intent.repairs):
         mended = repair.kind == "extracted" or (at + 1 == len(intent.repairs) and not intent.schema_failures)

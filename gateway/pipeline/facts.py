@@ -113,26 +113,29 @@ def attempt_facts(attempt: Attempt) -> Json:
 
 def course_facts(intent: Intent) -> Json:
     """How the answer was come by, as it stands on the record: what was passed over, what broke its schema and was mended, how far the answer is trusted."""
+    facts = _routing_facts(intent)
+    if intent.repairs:
+        facts["repairs"] = [{"kind": kind, "target": target, "failures": _failures(intent, failures)} for kind, target, failures in intent.repairs]
+    plan, standings = intent.plan, intent.standings
+    if plan is not None and plan.schemas:
+        digests = [schema.digest for schema in plan.schemas]
+        facts["schema"] = {"digests": digests, "valid": intent.schema_valid, "failures": _failures(intent, intent.schema_failures)}
+    if plan is not None and plan.route.assessment is not None:
+        facts["confidence"] = [{"score": standing.confidence, "signals": standing.signals} for standing in standings]
+    if standings and standings[0].last_resort:
+        facts["last_resort"] = True
+    return facts
+
+
+def _routing_facts(intent: Intent) -> Json:
+    """The order of targets where there was a choice, and who was passed over on the way."""
     facts: Json = {}
-    if len(intent.order) > 1 or any(one.skipped for one in intent.order):
-        facts["routing"] = [{"target": one.target.name, "tier": one.tier, "skipped": one.skipped} for one in intent.order]
+    order = intent.order
+    if len(order) > 1 or (order and order[0].skipped):
+        facts["routing"] = [{"target": one.target.name, "tier": one.tier, "skipped": one.skipped} for one in order]
     passed_over = () if intent.course is None else intent.course.skipped
     if passed_over:
         facts["passed_over"] = [{"target": target, "reason": reason} for target, reason in passed_over if reason in DYNAMIC_REASONS]
-    if intent.repairs:
-        facts["repairs"] = [{"kind": kind, "target": target, "failures": _failures(intent, failures)} for kind, target, failures in intent.repairs]
-    standings, plan = intent.standings, intent.plan
-    if plan is not None and plan.schemas:
-        valid = [standing.schema_valid for standing in standings if standing.schema_valid is not None]
-        facts["schema"] = {
-            "digests": [schema.digest for schema in plan.schemas],
-            "valid": all(valid) if valid else None,
-            "failures": _failures(intent, intent.schema_failures),
-        }
-    if plan is not None and plan.route.assessment is not None:
-        facts["confidence"] = [{"score": standing.confidence, "signals": standing.signals} for standing in standings]
-    if any(standing.last_resort for standing in standings):
-        facts["last_resort"] = True
     return facts
 
 

@@ -153,6 +153,22 @@ class Intent:
         return sum(costs) if costs else None
 
     @property
+    def schema_valid(self) -> bool | None:
+        """Whether all choices meet what they had to; ``None`` where there was nothing to meet, or is no answer."""
+        valid = [standing.schema_valid for standing in self.standings if standing.schema_valid is not None]
+        return all(valid) if valid else None
+
+    @property
+    def confidence(self) -> float | None:
+        """That of the choice that is trusted least; ``None`` where none has one."""
+        return min((standing.confidence for standing in self.standings if standing.confidence is not None), default=None)
+
+    @property
+    def fallback(self) -> bool:
+        """Whether another target than the first choice, or the last resort, gave the answer."""
+        return any(standing.fallback for standing in self.standings)
+
+    @property
     def first_choice(self) -> str | None:
         """The target that was to be called before all others."""
         return next((one.target.name for one in self.order if one.skipped is None), None)

@@ -95,21 +95,19 @@ def note_logprobs(intent: Intent, dropped: bool) -> None:
 def gateway_object(intent: Intent, obligations: Obligations, redactions: dict[str, int]) -> dict[str, Any]:
     """What the gateway adds to an answer: where it came from, what it cost, how it stands, what was hidden from whom."""
     inspection, standings = intent.inspection, intent.standings
-    valid = [standing.schema_valid for standing in standings if standing.schema_valid is not None]
-    confidences = [standing.confidence for standing in standings if standing.confidence is not None]
     return {
         "record": intent.id,
         "trace": intent.trace.trace_id,
         "route": None if intent.plan is None else intent.plan.route.name,
         "target": intent.target,
         "attempts": len(intent.attempts),
-        "fallback": any(standing.fallback for standing in standings),
+        "fallback": intent.fallback,
         "last_resort": any(standing.last_resort for standing in standings),
         "cost_microusd": intent.cost_microusd,
         "usage_estimated": any(attempt.usage.estimated for attempt in intent.attempts if attempt.usage is not None),
-        "schema_valid": all(valid) if valid else None,
+        "schema_valid": intent.schema_valid,
         "repairs": [repair.kind for repair in intent.repairs],
-        "confidence": min(confidences, default=None),
+        "confidence": intent.confidence,
         "signals": dict(standings[0].signals) if standings else {},
         "redactions": {"model": inspection.redactions if inspection else {}, "caller": redactions},
         "labels": {**intent.obligations.labels, **obligations.labels},

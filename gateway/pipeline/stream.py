@@ -67,10 +67,11 @@ async def read_stream(attempt: OpenAttempt) -> Given:
             chunks.extend(checked_chunk(chunk) for chunk in batch)
         answer = gather(chunks)
         await attempt.end(answer, answer.get("usage"))
-    except BaseException as error:
+    except (GatewayError, asyncio.CancelledError) as error:
         attempt.fail(error, gather(chunks))
         raise
     finally:
+        attempt.fail()  # does nothing where it is known how it ended
         await upstream.aclose()
     return Given(answer, chunks)
 

@@ -1,7 +1,7 @@
 """Circuit breakers: a target that keeps failing is left alone for a while, then tried with a few calls before all may go there again.
 
-    closed ──(so many failures within the window)──> open ──(open_s have passed)──> half_open ──(one success)──> closed
-                                                       ^────────(one failure)──────────┘
+    closed ──(so many failures in a row, within the window)──> open ──(open_s have passed)──> half_open ──(one success)──> closed
+                                                                 ^────────(one failure)──────────┘
 
 The time that a breaker stays open is always ``open_s``. A verdict counts only in the state in which its permit was given: calls that were under way
 when the breaker opened neither keep it open nor close it. A breaker belongs to this process and to the event loop's thread.
@@ -38,8 +38,8 @@ class Permit:
     def success(self) -> None:
         """The target answered."""
         breaker, self._breaker = self._breaker, None
-        if breaker is not None and breaker.epoch == self._epoch and breaker.state != "closed":
-            breaker.move("closed")
+        if breaker is not None and breaker.epoch == self._epoch:
+            breaker.succeed()
 
     def failure(self) -> None:
         """The target failed, and is to blame."""
@@ -84,6 +84,13 @@ class _Breaker:
                 return None
             self.probing += 1
         return Permit(self, self.epoch)
+
+    def succeed(self) -> None:
+        """A success that counts: the failures before it were no row."""
+        if self.state != "closed":
+            self.move("closed")
+        elif self._failures:
+            self._failures.clear()
 
     def fail(self) -> None:
         """A failure that counts."""

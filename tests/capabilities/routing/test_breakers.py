@@ -18,7 +18,10 @@ LIMITS = BreakerLimits(failures=3, window_s=10, open_s=5, probes=2)
 LIVES: dict[str, list[tuple[float, str, State]]] = {
     "failures within the window open it": [(0, "fail", "closed"), (5, "fail", "closed"), (10, "fail", "open"), (14.9, "refused", "open")],
     "failures that are older do not count": [(0, "fail", "closed"), (5, "fail", "closed"), (10.1, "fail", "closed"), (10.2, "fail", "open")],
-    "answers between failures do not hide them": [(0, "fail", "closed"), (1, "ok", "closed"), (2, "fail", "closed"), (3, "ok", "closed"), (4, "fail", "open")],
+    "an answer between failures ends their row": [
+        *((at, what, "closed") for at, what in enumerate(("fail", "fail", "ok", "fail", "fail", "ok", "fail", "fail"))),
+        (8, "fail", "open"),
+    ],
     "what says nothing does not count": [(0, "fail", "closed"), (1, "fail", "closed"), (2, "neutral", "closed"), (3, "neutral", "closed")],
     "one probe that succeeds closes it": [(0, "fail", "closed"), (0, "fail", "closed"), (0, "fail", "open"), (5, "ok", "closed"), (5, "ok", "closed")],
     "one probe that fails opens it again for as long": [
@@ -205,6 +208,8 @@ class BreakerModel(RuleBasedStateMachine):
                 self.goes("open")
         elif verdict == "ok" and self.state == "half_open":
             self.goes("closed")
+        elif verdict == "ok":
+            self.failed_at = []
 
     @invariant()
     def the_breaker_is_in_the_state_that_the_account_says(self) -> None:
