@@ -210,7 +210,7 @@ def findings_attributes(findings: Iterable[FindingCount]) -> dict[str, Attribute
 class ChatSpan:
     """The CLIENT span of calls to one target; made once per target, and operation, when the configuration compiles."""
 
-    __slots__ = ("_fixed", "name")
+    __slots__ = ("_fixed", "name", "operation", "provider")
 
     def __init__(self, target: str, model: str, base_url: str | None, *, provider: str | None = None, operation: str = CHAT) -> None:
         """Spans of ``operation`` (``CHAT`` or ``EMBEDDINGS``) of ``target``.
@@ -224,10 +224,13 @@ class ChatSpan:
         """
         self.name = f"{operation} {model}"
         """The span's name: operation and model, as the conventions want it."""
+        self.operation = operation
+        self.provider = provider_name(provider)
+        """``gen_ai.provider.name``."""
         parts = urlsplit(base_url or "")
         self._fixed: dict[str, AttributeValue] = {
             OPERATION_NAME: operation,
-            PROVIDER_NAME: provider_name(provider),
+            PROVIDER_NAME: self.provider,
             REQUEST_MODEL: model,
             SERVER_ADDRESS: parts.hostname,
             SERVER_PORT: parts.port or _DEFAULT_PORTS.get(parts.scheme),
