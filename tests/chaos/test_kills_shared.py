@@ -113,6 +113,11 @@ def crash(server: Postgres) -> None:
     server.start()
 
 
+def kill_a_backend(server: Postgres) -> None:
+    """``kill -9`` of the process that serves one connection: the server ends all others, and recovers as after a crash."""
+    os.kill(int(server.admin("SELECT pid FROM pg_stat_activity WHERE usename = 'gateway' LIMIT 1")), signal.SIGKILL)
+
+
 def hang(server: Postgres) -> None:
     """A stop of the whole server for longer than anybody waits for it."""
     pids = [int(pid) for pid in server.admin("SELECT pid FROM pg_stat_activity WHERE usename = 'gateway'").split()]
@@ -132,7 +137,7 @@ def test_what_clients_saw_complete_is_on_record_whatever_the_database_does(stage
     draw, ledger, serial = random.Random(7), Ledger(stages[0].url or ""), 0
     gateways = [started(stage) for stage in stages]
     try:
-        for deed in (crash, cut, hang):
+        for deed in (crash, cut, kill_a_backend, hang):
             crowds = crowds_for(stages, draw, serial)
             serial += 100_000
             uvloop.run(load(crowds, draw, partial(deed, durable_postgres)))

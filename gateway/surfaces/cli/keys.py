@@ -32,6 +32,7 @@ def create(config: Path, tenant: str, **options: object) -> None:
     """Create a key and print it. It is shown this once."""
     settings = load_settings(config)
     texts = {name: tuple(str(value) for value in values) for name, values in options.items() if isinstance(values, tuple)}
+    _check_texts(str(options["name"]), *texts["teams"], *texts["roles"])
     _check_routes(settings, texts["routes"])
     expires_ns = _expiry(str(options["expires"])) if options["expires"] else None
     with clear_errors():
@@ -81,6 +82,13 @@ def _check_routes(settings: Settings, routes: tuple[str, ...]) -> None:
     for route in routes:
         if route != "*" and route not in settings.routes:
             raise Refusal(f"--route {route}: {settings.path} has no such route; it has {', '.join(sorted(settings.routes)) or 'none'}")
+
+
+def _check_texts(*texts: str) -> None:
+    """An argument that is not in UTF-8 comes with lone surrogates, which nothing can store."""
+    for text in texts:
+        if not text.isprintable():
+            raise Refusal("--name, --team or --role: is not UTF-8, or has characters that cannot be printed")
 
 
 def _expiry(text: str) -> int:

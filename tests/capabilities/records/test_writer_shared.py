@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -139,6 +141,32 @@ async def test_a_server_that_restarts_is_taken_again_by_all(server_shelf: Shelf,
     states = [RecordStore(Database(server_shelf.address)).show("acme", f"i{number}").state for number in range(2)]
     assert states == ["indeterminate" if isinstance(end, RecordUnavailable) else "completed" for end in ends]
     assert server_shelf.verify().problems == []
+
+
+async def test_readiness_goes_down_while_the_server_hangs_and_comes_back(
+    server_shelf: Shelf, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.infrastructure.database_postgres._ImpatientConnection.patience_s", 0.5)
+    monkeypatch.setattr("gateway.infrastructure.database_postgres.CONNECT_S", 2)
+    writer = server_shelf.writer()
+    await writer.start()
+    await writer.append(Shelf.opened("i1"))
+    assert postgres_server.process is not None
+    backends = postgres_server.admin("SELECT pid FROM pg_stat_activity WHERE usename = 'gateway'").split()
+    everybody = [postgres_server.process.pid, *map(int, backends)]
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await until(lambda: not writer.available)
+        with pytest.raises(RecordUnavailable):
+            await writer.append(Shelf.opened("i2"))
+    finally:
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+    await until(lambda: writer.available)
+    await writer.append(Shelf.closed("i1"))
+    await writer.close()
+    assert (server_shelf.verify().problems, server_shelf.verify().open) == ([], 0)
 
 
 def recover_until(writer: object) -> int:

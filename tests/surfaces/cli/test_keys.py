@@ -96,3 +96,9 @@ def test_a_database_that_cannot_be_used_is_said_to_be(run: Run, config: Path, mo
     assert result.exit_code == 2
     assert "the database cannot be used" in result.stderr
     assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize("option", ["--name", "--team", "--role"])
+def test_what_is_no_text_is_refused(run: Run, option: str) -> None:
+    result = run("create", "--tenant", "acme", option, "caf\udce9")
+    assert (result.exit_code, "is not UTF-8" in result.stderr) == (2, True)
