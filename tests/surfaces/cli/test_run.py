@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gateway.surfaces.cli.run import command
-from gateway.testing import ALLOW_ALL, config_text, ENV
+from gateway.testing import ALLOW_ALL, ENV, config_text
 from tests.stage import ROOT, Server, free_port
 
 
