@@ -93,7 +93,7 @@ def api(served: Served) -> BaseSchema:
     found: BaseSchema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig(seed=7))
     config = found.config
     config.update(base_url=served.base_url, headers={"Authorization": f"Bearer {served.key}"}, workers=1, request_timeout=20, continue_on_failure=True)
-    config.generation.update(max_examples=20, deterministic=True, database="none", allow_extra_parameters=False)
+    config.generation.update(max_examples=60, deterministic=True, database="none", allow_extra_parameters=False)
     config.checks.not_a_server_error.expected_statuses = ["2XX", "4XX", "502", "503", "504"]  # what a failing target is answered with
     config.checks.positive_data_acceptance.enabled = False  # a right request may be refused: by its target, by policy, for a schema in it that is none
     config.phases.stateful.enabled = False  # nothing that a caller makes here can be asked for afterwards
