@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
 from gateway.capabilities.costs import estimate_tokens
@@ -99,6 +99,11 @@ class OpenAttempt:
             if upstream is None:
                 self.fail()
         return upstream
+
+    def heard(self, chunks: Iterable[Json]) -> None:
+        """Note when the first of a streamed answer came; a chunk without a choice is none of it."""
+        if self.first_token_ns is None and any(chunk.get("choices") for chunk in chunks):
+            self.first_token_ns = time.time_ns()
 
     async def end(self, answer: Json, usage: object) -> None:
         """The target answered to the end; ``answer`` is the whole completion, as it came."""

@@ -62,8 +62,7 @@ async def read_stream(attempt: OpenAttempt) -> Given:
     upstream, chunks = await attempt.open_stream(), list[Json]()
     try:
         async for batch in upstream:
-            if attempt.first_token_ns is None:
-                attempt.first_token_ns = time.time_ns()
+            attempt.heard(batch)
             chunks.extend(checked_chunk(chunk) for chunk in batch)
         answer = gather(chunks)
         await attempt.end(answer, answer.get("usage"))
@@ -192,8 +191,7 @@ class PassRelay(Relay):
         intent, attempt, holder, redactor = self.intent, self._attempt, self._holder, self._redact(self._allowed.obligations)
         durable = False
         while (chunks := await self._next()) is not None:
-            if attempt.first_token_ns is None:
-                attempt.first_token_ns = time.time_ns()
+            attempt.heard(chunks)
             leaving = [event(kept) for chunk in chunks if (kept := holder.take(redactor.push(checked_chunk(chunk)))) is not None]
             if leaving:
                 if not durable and intent.opened is not None:

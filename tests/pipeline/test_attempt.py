@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.capabilities.costs import CostMeter
-from gateway.testing import LocalGateway, local_gateway
+from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
+from tests.pipeline.rego import READS_TEXT
 
 MODES = [False, True]
 
@@ -63,3 +64,11 @@ async def test_the_target_gets_the_trace_of_the_intent(local: LocalGateway) -> N
     assert headers["traceparent"].split("-")[1] == reply.headers["x-gateway-trace"] == "0af7651916cd43dd8448eb211c80319c"
     assert headers["traceparent"].split("-")[2] != "b7ad6b7169203331"
     assert not {"x-custom", "cookie", "authorization"} & headers.keys()
+
+
+@pytest.mark.parametrize("policies", [ALLOW_ALL, READS_TEXT], ids=["pass", "buffered"])
+async def test_a_stream_that_never_said_anything_has_no_first_token_and_no_cost(tmp_path: Path, policies: dict[str, str]) -> None:
+    async with local_gateway(tmp_path, "rules: [{fault: {malformed: no_choices}}]", policies=policies) as local:
+        await local.ask("hello", stream=True)
+        [attempt] = await attempts(local)
+        assert (attempt["error"], attempt["first_token_ns"], attempt["usage"], attempt["cost_microusd"]) == ("upstream.cut", None, None, None)
