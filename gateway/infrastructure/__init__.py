@@ -3,7 +3,7 @@
 - ``model_client``: what every client of a target offers.
 - ``model_openai``: calls of OpenAI-compatible servers (the one importer of aiohttp's client); ``model_stream``, ``sse`` and ``upstream_answers`` beside it.
 - ``model_litellm``: calls of every other provider; of the files named after it, ``_library`` loads litellm, ``_wire`` is the network under it, and ``_forms``,
-  ``_stream`` and ``_errors`` are what goes in and comes out.
+  ``_schemas``, ``_stream`` and ``_errors`` are what goes in and comes out.
 - ``price_table``, ``token_counter``: prices and the tokenizer from litellm's package data, without importing litellm (the one importer of tiktoken).
 - ``policy_engine_embedded``: Rego within the process.
 - ``database`` and what is named after it, ``migrations``: SQLite.

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.domain import Json
 from gateway.errors import UpstreamRejected
+from gateway.infrastructure.model_litellm_schemas import MOST_PARTS, writes_out_within
 
 _OWN: Final = frozenset({"messages", "stream", "stream_options"})
 """Parameters that every provider takes."""
@@ -58,6 +59,9 @@ def chat_arguments(body: Json, supported: frozenset[str], target: str) -> Json:
             raise _unknown(target, name)
         arguments[name] = value
     _check_tools(arguments.get("tools"), target)
+    for name in ("tools", "functions", "response_format"):
+        if isinstance(arguments.get(name), (dict, list)) and not writes_out_within(arguments[name]):
+            raise _rejected(target, name, f"takes no schemas of more than {MOST_PARTS} parts, references written out")
     _check_content(arguments.get("messages"), target)
     return arguments
 

@@ -127,6 +127,8 @@ def load() -> Library:
     # Every client that litellm makes, for whichever provider, asks these for its transport.
     handler.create_async_transport = handler._create_async_transport = staticmethod(wire.transport)  # noqa: SLF001 - the other of its two names
     library = Library(litellm, wire, importlib.import_module("litellm._internal_context").is_internal_call)
+    for module in ("litellm", "pydantic"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\.|\Z)")  # those of its models quote the values that they hold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how litellm declares its types
         asyncio.run(_rehearse(library))

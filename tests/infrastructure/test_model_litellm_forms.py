@@ -147,3 +147,18 @@ def test_a_parameter_that_embeddings_do_not_have_is_refused(more: dict[str, Any]
         embedding_arguments({"model": "m", "input": "a", **more}, "there")
     assert refused.value.param == param
     assert embedding_arguments({"model": "m", "input": "a", "encoding_format": "float", "user": None}, "there") == {"input": "a"}
+
+
+@pytest.mark.parametrize("name", ["tools", "functions", "response_format"])
+def test_a_schema_that_explodes_is_refused_before_it_is_written_out(name: str) -> None:
+    definitions = {f"a{level}": {"anyOf": [{"$ref": f"#/$defs/a{level + 1}"}, {"$ref": f"#/$defs/a{level + 1}"}]} for level in range(30)}
+    schema = {"$ref": "#/$defs/a0", "$defs": {**definitions, "a30": {}}}
+    function = {"name": "f", "parameters": schema}
+    values = {
+        "tools": [{"type": "function", "function": function}],
+        "functions": [function],
+        "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+    }
+    with pytest.raises(UpstreamRejected) as refused:
+        chat_arguments(asked(**{name: values[name]}), frozenset(values), "there")
+    assert (refused.value.param, refused.value.http_status) == (name, 400)

@@ -50,6 +50,19 @@ def test_loading_reads_no_file_and_asks_nobody(tmp_path: Path) -> None:
     assert _run(script, folder=tmp_path) == "False"
 
 
+def test_warnings_that_could_quote_an_answer_are_silent() -> None:
+    script = (
+        "import warnings\n"
+        "from gateway.infrastructure.model_litellm_library import load\n"
+        "load()\n"
+        "with warnings.catch_warnings(record=True) as heard:\n"
+        "    for module in ('pydantic.main', 'litellm.utils', 'somewhere'):\n"
+        "        warnings.warn_explicit('canary', UserWarning, 'file', 1, module=module)\n"
+        "print(len(heard))\n"
+    )
+    assert _run(script) == "1"
+
+
 def test_what_litellm_does_besides_translating_is_off() -> None:
     library = load()
     assert library is load()

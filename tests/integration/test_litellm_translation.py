@@ -14,6 +14,7 @@ import pytest
 from gateway.errors import UpstreamError, UpstreamMalformed, UpstreamRateLimited, UpstreamRejected, UpstreamUnavailable
 from gateway.infrastructure.model_client import ModelRequest, TargetOptions
 from gateway.infrastructure.model_litellm import LitellmClient
+from gateway.simulated.server import SimulatedProvider
 from tests.servers.anthropic_wire import AnthropicWire
 from tests.servers.gemini_wire import GeminiWire
 from tests.servers.provider_wire import Fault, ProviderWire, Said
@@ -311,3 +312,21 @@ async def test_embeddings_fail_as_calls_do() -> None:
         with pytest.raises(UpstreamError):
             await client.embed(ModelRequest(body, orjson.dumps(body)))
     assert wire.requests == []
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")  # litellm's own; pytest takes back the filter that loading sets
+@WAYS
+@pytest.mark.parametrize("provider", ["openai", "mistral", "deepseek", "openrouter"])
+async def test_providers_whose_own_library_makes_the_call_go_the_same_way(provider: str, stream: bool) -> None:
+    script = "rules: [{when: {contains: limit}, fault: {status: 429, retry_after: 7}}, {when: {contains: cut}, fault: {cut: no_finish}}]"
+    async with SimulatedProvider(script) as wire:
+        client = LitellmClient(TargetOptions(name="there", base_url=wire.base_url, model="m-1", api_key="k-test"), provider, version="1.2.3")
+        await client.start()
+        assert (await ask(client, stream=stream, messages=[{"role": "user", "content": "Say it"}]))["content"] == "Say it"
+        with pytest.raises(UpstreamRateLimited) as limited:
+            await ask(client, stream=stream, messages=[{"role": "user", "content": "limit"}])
+        with pytest.raises(UpstreamMalformed):
+            await ask(client, stream=stream, messages=[{"role": "user", "content": "cut"}])
+        await client.close()
+    assert limited.value.headers == {"Retry-After": "7"}
+    assert [request.headers["user-agent"] for request in wire.requests] == ["execution-gateway/1.2.3"] * 3
