@@ -24,7 +24,7 @@ def writes_out_within(schema: Any, most: int = MOST_PARTS) -> bool:
         seen += 1
         if seen > most:
             return False
-        waiting.extend((inner, above) for inner in (part.values() if isinstance(part, dict) else part) if isinstance(inner, (dict, list)))
+        waiting.extend((inner, above) for inner in _inner(part))
         reference = part.get("$ref") if isinstance(part, dict) else None
         name = reference.rpartition("/")[2] if isinstance(reference, str) else None
         if name in named and name not in above and isinstance(named[name], (dict, list)):
@@ -38,7 +38,11 @@ def _parts(schema: Any) -> Iterator[dict[str, Any]]:
         part = waiting.pop()
         if isinstance(part, dict):
             yield part
-        waiting.extend(inner for inner in (part.values() if isinstance(part, dict) else part) if isinstance(inner, (dict, list)))
+        waiting.extend(_inner(part))
+
+
+def _inner(part: Any) -> Iterator[Any]:
+    return (inner for inner in (part.values() if isinstance(part, dict) else part) if isinstance(inner, (dict, list)))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
