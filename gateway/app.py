@@ -148,7 +148,7 @@ def client_of(target: Target) -> ModelClient:
         concurrent=target.limits.concurrent,
     )
     if target.provider is not None:
-        return LitellmClient(options, target.provider)
+        return LitellmClient(options, target.provider, version=VERSION)
     return OpenAIClient(options, version=VERSION)
 
 
@@ -160,6 +160,7 @@ async def running(services: Services, database: Database) -> AsyncIterator[None]
         DatabaseError: The database cannot be used, or another process serves it.
         RecordUnavailable: Records cannot be written.
         PolicyError: The policy must not go live.
+        ProviderError: litellm does not know a target's provider.
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, services.tracer.close)

@@ -85,6 +85,10 @@ def _unsupported(target: str, _: Exception) -> UpstreamError:
     return UpstreamRejected(f"The provider of the target {target} does not take one of the request's parameters, or its value.", upstream_status=400)
 
 
+def _too_long(target: str, _: Exception) -> UpstreamError:
+    return UpstreamRejected(f"The request is too long for the target {target}.", upstream_status=400, code="upstream.context_length")
+
+
 def _unknown_provider(target: str, _: Exception) -> UpstreamError:
     return UpstreamUnavailable(f"The target {target} has a provider or model that litellm does not know. Check the target's provider and model.")
 
@@ -104,7 +108,7 @@ BY_CLASS: Final[Mapping[str, _Made]] = {
     "BlockedPiiEntityError": _switched_off,
     "BudgetExceededError": _switched_off,
     "ContentPolicyViolationError": _by_status(400),
-    "ContextWindowExceededError": _by_status(400),
+    "ContextWindowExceededError": _too_long,
     "GuardrailRaisedException": _switched_off,
     "ImageFetchError": _by_status(400),
     "InternalServerError": _by_status(500),

@@ -66,6 +66,10 @@ def test_a_class_becomes_the_error_that_it_stands_for(name: str, expected: type[
     assert (type(error), error.http_status) == (expected, status)
 
 
+def test_a_request_that_is_too_long_for_one_target_may_fit_another() -> None:
+    assert mapped(raised(load().litellm.exceptions.ContextWindowExceededError), "there").reason_code == "upstream.context_length"
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [(429, UpstreamRateLimited), (503, UpstreamUnavailable), (400, UpstreamRejected), (None, UpstreamUnavailable), (200, UpstreamUnavailable)],

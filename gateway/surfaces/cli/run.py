@@ -11,6 +11,7 @@ from gateway.capabilities.findings.options import ScanOptionsError
 from gateway.capabilities.policy.problems import PolicyError
 from gateway.errors import GatewayError
 from gateway.infrastructure.database import DatabaseError
+from gateway.infrastructure.model_client import ProviderError
 from gateway.surfaces.cli.check import compile_all
 from gateway.surfaces.cli.config_file import Refusal, config_option, load_settings
 
@@ -25,5 +26,5 @@ def command(config: Path) -> None:
     except (PolicyError, ScanOptionsError) as error:
         compile_all(config)  # says it all at once, with file and line
         raise Refusal(str(error)) from error
-    except (DatabaseError, GatewayError, ListenError) as error:
+    except (DatabaseError, GatewayError, ListenError, ProviderError) as error:
         raise Refusal(f"the gateway cannot start: {error}") from error
