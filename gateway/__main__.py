@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
+from gateway.command_groups import Late, LateGroup
 from gateway.errors import GatewayError
 from gateway.settings import SettingsError
 
@@ -23,28 +23,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """The group of all commands, each loaded on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names of the commands."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """The command of that name, ``None`` if there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"gateway.surfaces.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """List the commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-
-@click.group(cls=Commands)
+@click.group(cls=LateGroup, late={name: Late(f"gateway.surfaces.cli.{name}", text) for name, text in COMMANDS.items()})
 @click.version_option(package_name="execution-gateway", prog_name="gateway")
 def cli() -> None:
     """The Execution Gateway: the layer between AI agents and the world."""

@@ -20,7 +20,8 @@ from gateway.configuration.compiled import (
 from gateway.configuration.compiled_options import NamedSchema
 from gateway.configuration.compiling_routes import compile_route, compile_target, compile_weights, left_out
 from gateway.configuration.forms import is_postgres_url
-from gateway.configuration.models import FileShape, PolicyShape
+from gateway.configuration.models import FileShape
+from gateway.configuration.models_policy import PolicyShape
 from gateway.configuration.problems import Where
 from gateway.configuration.references import Resolved
 from gateway.configuration.secret import Secret, postgres_url

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.configuration.models import PolicyShape, RedactionOptions
+from gateway.configuration.models import RedactionOptions
+from gateway.configuration.models_policy import PolicyShape
 from gateway.configuration.problems import Problem, Where, dotted
 from gateway.configuration.source import Document
 

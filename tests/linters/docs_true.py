@@ -65,7 +65,7 @@ def _commands(line: str) -> Iterator[str]:
 
 def _options(command: click.Command, name: str, words: list[str]) -> Iterator[str]:
     if isinstance(command, click.Group) and name and not name.startswith(("-", "[")) and name.isascii() and name.islower():
-        inner = command.commands.get(name)
+        inner = command.get_command(click.Context(command), name)
         if inner is None:
             yield f"`gateway {words[0]} {name}` is no command"
             return
