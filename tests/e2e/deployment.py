@@ -22,13 +22,28 @@ ROOT = Path(__file__).resolve().parents[2]
 GATEWAY = os.environ.get("GATEWAY_BIN", str(ROOT / ".venv" / "bin" / "gateway"))
 SCRIPT = Path(__file__).with_name("provider.yaml")
 
+_PRICE = "    price: {input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}\n"
 _CHANGES = {
-    "    price: {input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}\n": "    price: {input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}\n"
-    "    limits: {connect_s: 2, first_token_s: 0.7, total_s: 2.5}\n",
+    _PRICE: _PRICE + "    limits: {connect_s: 2, first_token_s: 0.7, total_s: 2.5}\n    breaker: {failures: 1000}\n",
     "path: policies": "path: policies\n  reload_s: 0.1",
     "format: console": "format: json",
+    "\ntargets:\n": """
+targets:
+  fragile: {base_url: http://127.0.0.1:9101/v1, model: simulated-1, breaker: {failures: 1, open_s: 3600}}
+  narrow: {base_url: http://127.0.0.1:9101/v1, model: simulated-1, context_tokens: 100}
+""",
+    "\nroutes:\n": """
+routes:
+  alone: {target: simulated, retries: {max: 0}}
+  tireless: {targets: [{target: simulated}, {target: simulated-backup}], retries: {max: 5, backoff_s: 0.001}, attempts: 4}
+  fixed: {target: simulated, retries: {max: 0}, schema: order, last_resort: {customer: nobody, items: [{name: nothing, quantity: 1}]}}
+  fragile: {target: fragile, retries: {max: 0}}
+  narrow: {target: narrow}
+""",
 }
-"""What every deployment of the tests has: limits that a test can wait for, and a policy that reloads at once."""
+"""What every deployment of the tests has: limits that a test can wait for, a policy that reloads at once, targets that no test spoils for the others, and routes
+for what the shipped ones do not declare."""
+_GRANTED = "support: {routes: ["
 
 
 def free_port() -> int:
@@ -36,6 +51,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def replaced(text: str, old: str, new: str, times: int) -> str:
+    """``text`` with ``new`` in the place of ``old``, which has to be there."""
+    assert old in text, f"the shipped files no longer hold {old!r}"
+    return text.replace(old, new, times)
 
 
 def eventually(what: str, check: Any, within_s: float = 10.0) -> Any:
@@ -79,9 +100,12 @@ class Deployment:
         shutil.copytree(ROOT / "policies", self.policies)
         text = (ROOT / "config.yaml").read_text()
         addresses = {"127.0.0.1:8080": f"127.0.0.1:{self.port}", "127.0.0.1:9101": f"127.0.0.1:{provider.port}"}
-        for old, new in {**addresses, **_CHANGES, **(changes or {})}.items():
-            assert old in text, f"config.yaml no longer holds {old!r}"
-            text = text.replace(old, new, 1)
+        for old, new in {**_CHANGES, **addresses}.items():
+            text = replaced(text, old, new, text.count(old))
+        for old, new in (changes or {}).items():
+            text = replaced(text, old, new, 1)
+        table = self.policies / "data.yaml"
+        table.write_text(replaced(table.read_text(), _GRANTED, f"{_GRANTED}alone, tireless, fixed, fragile, narrow, ", 1))
         (folder / "config.yaml").write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         if like is None:
