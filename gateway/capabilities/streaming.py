@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import StringIO
 from typing import Any
 
 import orjson
@@ -105,12 +106,13 @@ def gather(chunks: Iterable[Json]) -> Json:
         envelope = envelope or {name: chunk[name] for name in _ENVELOPE if name in chunk}
         usage = chunk.get("usage") or usage
         for part in chunk["choices"]:
-            choice = choices.setdefault(part.get("index", 0), {"index": part.get("index", 0), "message": {"role": "assistant"}, "finish_reason": None})
+            known = {"index": part.get("index", 0), "message": _Fields(role="assistant"), "finish_reason": None}
+            choice = choices.setdefault(known["index"], known)
             choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
             _add(choice["message"], part["delta"])
             if part.get("logprobs") is not None:
                 choice["logprobs"] = _joined(choice.get("logprobs"), part["logprobs"])
-    return {**envelope, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)], "usage": usage}
+    return {**envelope, "object": "chat.completion", "choices": [_whole(_Fields(choices[index])) for index in sorted(choices)], "usage": usage}
 
 
 def chunks_of(answer: Json) -> list[Json]:
@@ -130,22 +132,57 @@ def _delta(message: Json) -> Json:
 def _add(message: Json, delta: Json) -> None:
     for name, value in delta.items():
         if name == "tool_calls":
-            _add_tool_calls(message.setdefault("tool_calls", []), value or [])
+            _add_tool_calls(message.setdefault("tool_calls", _Items()), value or [])
         elif name == "role" or message.get(name) is None:
             message[name] = value if value is not None else message.get(name)
         elif value is not None:
             message[name] = _joined(message[name], value)
 
 
+class _Items(list[Any]):
+    """A list of ours, which grows where it is."""
+
+
+class _Fields(dict[str, Any]):
+    """An object of ours, whose values grow."""
+
+
 def _joined(known: Any, more: Any) -> Any:
-    """A part of a message with what a later chunk says of it, so that nothing that was said is lost."""
-    if isinstance(known, str) and isinstance(more, str):
-        return known + more
-    if isinstance(known, list) and isinstance(more, list):
-        return known + more
-    if isinstance(known, dict) and isinstance(more, dict):
-        return {**known, **{name: _joined(known[name], value) if name in known else value for name, value in more.items()}}
+    """A part of a message with what a later chunk says of it, so that nothing that was said is lost.
+
+    It grows by what is added, as a long answer has many chunks: to copy what is there with each would take time in the square of them. ``_whole`` ends it.
+    """
+    if isinstance(more, str) and isinstance(known, str | StringIO):
+        text = _text(known)
+        text.write(more)
+        return text
+    if isinstance(more, list) and isinstance(known, list):
+        items = known if isinstance(known, _Items) else _Items(known)
+        items.extend(more)
+        return items
+    if isinstance(more, dict) and isinstance(known, dict):
+        fields = known if isinstance(known, _Fields) else _Fields(known)
+        for name, value in more.items():
+            fields[name] = _joined(fields[name], value) if name in fields else value
+        return fields
     return known if more is None else more
+
+
+def _text(known: str | StringIO) -> StringIO:
+    if isinstance(known, StringIO):
+        return known
+    text = StringIO()
+    text.write(known)
+    return text
+
+
+def _whole(value: Any) -> Any:
+    """What has grown, as plain JSON."""
+    if isinstance(value, StringIO):
+        return value.getvalue()
+    if isinstance(value, _Items):
+        return [_whole(item) for item in value]
+    return {name: _whole(inner) for name, inner in value.items()} if isinstance(value, _Fields) else value
 
 
 def _add_tool_calls(calls: list[Json], parts: list[Json]) -> None:
@@ -153,9 +190,9 @@ def _add_tool_calls(calls: list[Json], parts: list[Json]) -> None:
         index = part.get("index", 0)
         call = next((known for known in calls if known["index"] == index), None)
         if call is None:
-            call = {"index": index, "function": {"name": "", "arguments": ""}}
+            call = _Fields(index=index, function=_Fields(name="", arguments=""))
             calls.append(call)
         call |= {name: value for name, value in part.items() if name not in {"index", "function"} and value is not None}
         function = part.get("function") or {}
         for name in ("name", "arguments"):
-            call["function"][name] += function.get(name) or ""
+            call["function"][name] = _joined(call["function"][name], function.get(name) or "")

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.capabilities.streaming import FinishHolder, checked_chunk, error_event, gather
 from gateway.errors import UpstreamMalformed
@@ -92,3 +94,39 @@ def test_nothing_that_was_said_in_parts_is_lost() -> None:
 
 def test_a_target_cannot_speak_for_the_gateway() -> None:
     assert "gateway" not in (FinishHolder().take(chunk({"content": "a"}, gateway={"record": "forged"})) or {})
+
+
+@given(st.lists(st.text(max_size=6), max_size=30), st.lists(st.lists(st.integers(0, 99), max_size=3), max_size=30))
+def test_gathering_keeps_every_part_in_order_and_leaves_the_chunks_as_they_are(texts: list[str], probabilities: list[list[int]]) -> None:
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"content": text, "audio": {"id": "a", "data": text}, "parts": [text]}, "logprobs": None}]} for text in texts
+    ]
+    chunks += [
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": str(each)}}]}, "logprobs": {"content": each}}]}
+        for each in probabilities
+    ]
+    before = orjson.dumps(chunks)
+    choices = gather(chunks)["choices"]
+    assert orjson.dumps(chunks) == before
+    choice = choices[0] if choices else {"message": {}}
+    if texts:
+        said = choice["message"]
+        assert (said["content"], said["audio"]["data"], said["parts"]) == ("".join(texts), "".join(texts), texts)
+    if probabilities:
+        assert choice["logprobs"]["content"] == [each for several in probabilities for each in several]
+        assert choice["message"]["tool_calls"][0]["function"]["arguments"] == "".join(map(str, probabilities))
+
+
+def test_what_was_gathered_is_plain_json() -> None:
+    choice = gather([{"choices": [{"delta": {"content": "a", "audio": {"x": "1"}}}]}, {"choices": [{"delta": {"content": "b", "audio": {"x": "2"}}}]}])[
+        "choices"
+    ][0]
+    assert [type(choice), type(choice["message"]), type(choice["message"]["content"]), type(choice["message"]["audio"])] == [dict, dict, str, dict]
+    assert choice["message"]["audio"] == {"x": "12"}
+
+
+def test_a_very_long_answer_is_gathered_without_being_copied_again_and_again() -> None:
+    chunks = [{"choices": [{"index": 0, "delta": {"content": "word "}, "logprobs": {"content": [{"logprob": -1.0}]}}]} for _ in range(200_000)]
+    choice = gather(chunks)["choices"][0]
+    assert len(choice["message"]["content"]) == 1_000_000
+    assert len(choice["logprobs"]["content"]) == 200_000
