@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Any
 
+import orjson
+
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.streaming import KEEP_ALIVE, FinishHolder, checked_chunk, chunks_of, error_event, event, gather
 from gateway.domain import Destination, Json, State, StreamMode
@@ -72,7 +74,7 @@ async def read_stream(attempt: OpenAttempt) -> Given:
     finally:
         attempt.fail()  # does nothing where it is known how it ended
         await upstream.aclose()
-    return Given(answer, chunks)
+    return Given(answer, chunks, len(orjson.dumps(answer)))
 
 
 async def _known(answer: Answer) -> Answer:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.capabilities.confidence.signals import logprob_signal
 from gateway.capabilities.redaction.answer import AnswerInspection
 from gateway.capabilities.schemas.answer_schema import AnswerSchema
-from gateway.capabilities.schemas.model import Checked, Failure
+from gateway.capabilities.schemas.extraction import extract, parse
+from gateway.capabilities.schemas.model import STEPS, Checked, Failure
 from gateway.domain import Destination, Json, Obligations
 from gateway.pipeline.inspect import LARGE
 from gateway.pipeline.intent import Allowed
@@ -75,7 +77,7 @@ class Answer:
 
 
 async def verify(allowed: Allowed, target: Target | None, given: Given, *, asked_logprobs: bool = True) -> Answer:
-    """The answer, inspected and checked: in a thread where it is large.
+    """The answer, inspected and checked: in a thread where it is large, or where to check it takes longer than others can be made to wait.
 
     Args:
         allowed: The intent that it answers.
@@ -83,42 +85,71 @@ async def verify(allowed: Allowed, target: Target | None, given: Given, *, asked
         given: What came.
         asked_logprobs: Whether the caller asked for log probabilities; else they are read and taken out.
     """
-    if given.size < LARGE:
-        return _verified(allowed, target, given, asked_logprobs)
-    return await asyncio.to_thread(_verified, allowed, target, given, asked_logprobs)
+    if given.size >= LARGE:
+        return await asyncio.to_thread(_verified, allowed, target, given, asked_logprobs)
+    logprobs = _logprobs(allowed, given, asked_logprobs)
+    try:
+        return _inspected(allowed, target, given, logprobs, _QUICKLY)
+    except _SlowError:
+        return await asyncio.to_thread(_inspected, allowed, target, given, logprobs, _AT_LEISURE)
+
+
+class _SlowError(Exception):
+    """A check takes longer than others can be made to wait."""
+
+
+class _Pace(NamedTuple):
+    """How an answer's choices are checked."""
+
+    check: Callable[[AnswerSchema, str, int], Checked | None]
+    """Given the schema, the text and how many steps there are for it; ``None`` where they are not enough."""
+    steps: int
+    """For all choices together: a caller says how many there are."""
+
+
+_QUICKLY = _Pace(AnswerSchema.check_quickly, 2_000)
+"""Some ten milliseconds at worst, on the loop. Usual answers take a tenth of these steps."""
+_AT_LEISURE = _Pace(AnswerSchema.check, STEPS)
 
 
 def _verified(allowed: Allowed, target: Target | None, given: Given, asked_logprobs: bool) -> Answer:
+    return _inspected(allowed, target, given, _logprobs(allowed, given, asked_logprobs), _AT_LEISURE)
+
+
+def _logprobs(allowed: Allowed, given: Given, asked: bool) -> tuple[float | None, ...]:
+    """The signal of each choice's log probabilities; takes out what the caller did not ask for."""
+    if allowed.plan.route.assessment is None:
+        return ()
+    signals = tuple(logprob_signal(choice) for choice in given.body["choices"])
+    if not asked:
+        for part in (given.body, *(given.chunks or ())):
+            for choice in part["choices"]:
+                choice.pop("logprobs", None)
+    return signals
+
+
+def _inspected(allowed: Allowed, target: Target | None, given: Given, logprobs: tuple[float | None, ...], pace: _Pace) -> Answer:
+    """Raises ``_SlowError``."""
     plan, body, chunks = allowed.plan, given.body, given.chunks
-    logprobs: tuple[float | None, ...] = ()
-    if plan.route.assessment is not None:
-        logprobs = tuple(logprob_signal(choice) for choice in body["choices"])
-        if not asked_logprobs:
-            _drop_logprobs(body, chunks)
     inspection = allowed.inspection.inspect_answer(body, json=bool(plan.schemas))
     if not plan.schemas:
         return Answer(target=target, body=body, chunks=chunks, inspection=inspection, logprobs=logprobs)
-    checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING))
+    checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING), pace)
     extracted = any(check is not None and check.extracted is not None for check in checks)
     if extracted:  # what leaves is the JSON alone; it is looked at once more, as it has leaves of its own now
-        body, chunks = _without_prose(plan.schemas[0], body), None
+        body, chunks = _without_prose(body), None
         inspection = allowed.inspection.inspect_answer(body, json=True)
-        checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING))
+        checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING), pace)
     return Answer(target=target, body=body, chunks=chunks, inspection=inspection, checks=checks, extracted=extracted, logprobs=logprobs)
 
 
-def _drop_logprobs(body: Json, chunks: list[Json] | None) -> None:
-    """Take out what the caller did not ask for."""
-    for part in (body, *(chunks or ())):
-        for choice in part["choices"]:
-            choice.pop("logprobs", None)
+def _checked(schemas: tuple[AnswerSchema, ...], restored: Json, pace: _Pace) -> tuple[Checked | None, ...]:
+    choices = restored["choices"]
+    steps = pace.steps // len(choices)
+    return tuple(_check(schemas, choice, pace, steps) for choice in choices)
 
 
-def _checked(schemas: tuple[AnswerSchema, ...], restored: Json) -> tuple[Checked | None, ...]:
-    return tuple(_check(schemas, choice) for choice in restored["choices"])
-
-
-def _check(schemas: tuple[AnswerSchema, ...], choice: Json) -> Checked | None:
+def _check(schemas: tuple[AnswerSchema, ...], choice: Json, pace: _Pace, steps: int) -> Checked | None:
     """The check of a choice's content against all schemas. Calls of tools, refusals and what the provider withheld have no content to check."""
     message = choice["message"]
     content = message.get("content")
@@ -126,15 +157,20 @@ def _check(schemas: tuple[AnswerSchema, ...], choice: Json) -> Checked | None:
         return None
     if not isinstance(content, str):
         return _NOT_JSON
-    first, *others = [schema.check(content) for schema in schemas]
-    return first._replace(failures=(*first.failures, *(failure for other in others for failure in other.failures)))
+    checks = []
+    for schema in schemas:
+        checked = pace.check(schema, content, steps)
+        if checked is None:
+            raise _SlowError
+        checks.append(checked)
+    return checks[0]._replace(failures=tuple(failure for checked in checks for failure in checked.failures))
 
 
-def _without_prose(schema: AnswerSchema, body: Json) -> Json:
+def _without_prose(body: Json) -> Json:
     """The answer with each content reduced to the JSON in it."""
     choices = []
     for choice in body["choices"]:
         content = choice["message"].get("content")
-        found = schema.check(content).extracted if isinstance(content, str) else None
-        choices.append(choice if found is None else {**choice, "message": {**choice["message"], "content": found}, "logprobs": None})
+        found = extract(content) if isinstance(content, str) and parse(content) is None else None
+        choices.append(choice if found is None else {**choice, "message": {**choice["message"], "content": found.text}, "logprobs": None})
     return {**body, "choices": choices}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from gateway.capabilities.schemas.library import Dialect
+from gateway.capabilities.schemas.model import STEPS
 from gateway.testing import Routing, local_gateway
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -86,3 +90,41 @@ async def test_a_form_that_is_not_known_is_the_targets_to_judge(tmp_path: Path, 
         reply = await local.ask("hello", response_format=asked)
         assert reply.status == 200
         assert orjson.loads(local.provider.requests[0].body)["response_format"] == asked
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """A schema that takes twice the work with each level, on any value."""
+    defs: dict[str, Any] = {f"a{level}": {"allOf": [{"$ref": f"#/$defs/a{level + 1}"}] * 2} for level in range(levels)}
+    return {"$ref": "#/$defs/a0", "$defs": {**defs, f"a{levels}": {"type": "integer"}}}
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, int]]:
+    """Of each check from now on, whether it holds up the loop, and how many steps it may take."""
+    seen, run, here = [], Dialect.run, threading.get_ident()
+
+    def spied(self: Dialect, validator: Any, value: Any, steps: int = STEPS) -> Iterator[Any]:
+        seen.append((threading.get_ident() == here, steps))
+        return run(self, validator, value, steps)
+
+    monkeypatch.setattr(Dialect, "run", spied)
+    return seen
+
+
+@pytest.mark.parametrize(("levels", "valid"), [(4, True), (12, True), (30, False)])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_schema_that_takes_long_is_checked_where_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool, levels: int, valid: bool
+) -> None:
+    seen = watched(monkeypatch)
+    asked = {"type": "json_schema", "json_schema": {"name": "x", "schema": doubling(levels)}}
+    _, schema = await standing(tmp_path, "reply: '17', choices: 2", asked, stream=stream)
+    assert schema["valid"] is valid
+    assert {steps for on_the_loop, steps in seen if on_the_loop} == {1_000}, "all choices of an answer share the steps"
+    assert [steps for on_the_loop, steps in seen if not on_the_loop] == ([] if levels == 4 else [STEPS // 2] * 2)
+
+
+async def test_a_long_stream_is_checked_in_a_thread_as_a_long_answer_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = watched(monkeypatch)
+    _, schema = await standing(tmp_path, f'reply: \'{{"a": 1, "b": "{"word " * 30_000}"}}\', chunks: 4000', stream=True)
+    assert schema["valid"] is True
+    assert seen == [(False, STEPS)]

@@ -6,13 +6,21 @@ from typing import Any
 
 from gateway.capabilities.schemas.extraction import extract, parse
 from gateway.capabilities.schemas.library import Dialect
-from gateway.capabilities.schemas.model import FAILURES, FALSE, TEXT_CHARACTERS, VALUE_DEPTH, Checked, Failure, OutOfSteps, shortened, step_into
+from gateway.capabilities.schemas.model import FAILURES, FALSE, STEPS, TEXT_CHARACTERS, VALUE_DEPTH, Checked, Failure, OutOfSteps, shortened, step_into
 from gateway.capabilities.schemas.structure import Structure
 from gateway.domain import Json
 
 _NOT_JSON = (Failure("", "json"),)
 _TOO_LARGE = (Failure("", "size"),)
 _TOO_DEEP = (Failure("", "depth"),)
+
+
+class _Unfinished(Exception):
+    """A check has used up its steps; ``checked`` is how far it came."""
+
+    def __init__(self, checked: Checked) -> None:
+        super().__init__()
+        self.checked = checked
 
 
 class AnswerSchema:
@@ -27,8 +35,21 @@ class AnswerSchema:
         self._dialect = dialect
         self._validator = dialect.validator(structure.root)
 
-    def check(self, text: str) -> Checked:
+    def check(self, text: str, steps: int = STEPS) -> Checked:
         """Whether a text is JSON, or holds one JSON value, that meets the schema. Takes at most about half a second, whatever the text."""
+        try:
+            return self._checked(text, steps)
+        except _Unfinished as unfinished:
+            return unfinished.checked
+
+    def check_quickly(self, text: str, steps: int) -> Checked | None:
+        """As ``check`` where so many steps are enough, and ``None`` where they are not: nothing is known then."""
+        try:
+            return self._checked(text, steps)
+        except _Unfinished:
+            return None
+
+    def _checked(self, text: str, steps: int) -> Checked:
         if len(text) > TEXT_CHARACTERS:
             return Checked(_TOO_LARGE, None, None)
         found, extracted = parse(text), None
@@ -39,16 +60,20 @@ class AnswerSchema:
             extracted = found.text
         if _too_deep(found.text, found.value):
             return Checked(_TOO_DEEP, found.value, extracted)
-        return Checked(self._failures(found.value), found.value, extracted)
+        try:
+            return Checked(self._failures(found.value, steps), found.value, extracted)
+        except _Unfinished as unfinished:
+            unfinished.checked = unfinished.checked._replace(value=found.value, extracted=extracted)
+            raise
 
-    def _failures(self, value: Any) -> tuple[Failure, ...]:
-        """One for each place in the schema, outermost first: a thousand items that fail alike are one failure."""
+    def _failures(self, value: Any, steps: int = STEPS) -> tuple[Failure, ...]:
+        """One for each place in the schema, outermost first: a thousand items that fail alike are one failure. Raises ``_Unfinished``."""
         failures: dict[Failure, None] = {}
         try:
-            for fault in self._dialect.run(self._validator, value):
+            for fault in self._dialect.run(self._validator, value, steps):
                 failures[self._failure(fault)] = None
         except OutOfSteps:
-            return _first(failures) or _TOO_LARGE
+            raise _Unfinished(Checked(_first(failures) or _TOO_LARGE, value, None)) from None
         except RecursionError:
             return _first(failures) or _TOO_DEEP
         return _first(failures)

@@ -16,7 +16,7 @@ import orjson
 
 from gateway.capabilities.schemas.applicators import APPLICATORS
 from gateway.capabilities.schemas.keywords import Holds, assertions
-from gateway.capabilities.schemas.model import FALSE, Run, SchemaProblem, shortened, step_into
+from gateway.capabilities.schemas.model import FALSE, STEPS, Run, SchemaProblem, shortened, step_into
 from gateway.capabilities.schemas.values import all_differ
 
 DEFAULT_DIALECT = "2020-12"
@@ -72,9 +72,9 @@ class Dialect:
         """What checks a compiled schema. Its registry has nothing in it and fetches nothing, though no reference is left that would ask it."""
         return self._class(schema, registry=self._registry)
 
-    def run(self, validator: Any, value: Any) -> Iterator[Any]:
+    def run(self, validator: Any, value: Any, steps: int = STEPS) -> Iterator[Any]:
         """The faults of a value, each with its compiled ``schema`` and its keyword as ``validator``. Raises ``OutOfSteps`` and ``RecursionError``."""
-        faults: Iterator[Any] = validator.evolve(format_checker=Run(self._new_fault)).iter_errors(value)
+        faults: Iterator[Any] = validator.evolve(format_checker=Run(self._new_fault, steps)).iter_errors(value)
         return faults
 
     def _new_fault(self, **known: Any) -> Exception:

@@ -239,3 +239,12 @@ def test_nothing_of_an_answer_is_in_its_failures_or_in_what_the_model_is_told(sc
     told = repr(checked.failures) + repair_message(checked.failures, truncated)
     assert CANARY not in told
     assert "7777" not in told
+
+
+def test_a_quick_check_says_what_a_full_one_says_or_nothing() -> None:
+    schema = Schemas().compile({"items": {"type": "integer"}})
+    assert schema.check_quickly("[1, 2]", 100) == schema.check("[1, 2]")
+    assert schema.check_quickly('["no"]', 100) == schema.check('["no"]')
+    assert schema.check_quickly("no JSON", 100) == schema.check("no JSON")
+    assert schema.check_quickly("[" + "1," * 500 + "1]", 100) is None
+    assert schema.check("[" + "1," * 500 + "1]", 100).failures
