@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Shelf:
     heads: Path
     address: Path | Secret
     key: SigningKey = KEY
+    writers: list[RecordWriter] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -44,7 +46,15 @@ class Shelf:
             return int(connection.execute(sql, values or None if self.database.shared else values).rowcount)
 
     def writer(self, **options: Any) -> RecordWriter:
-        return RecordWriter(self.database, heads=self.heads, key=self.key, **options)
+        self.writers.append(RecordWriter(self.database, heads=self.heads, key=self.key, **options))
+        return self.writers[-1]
+
+    def end(self) -> None:
+        """End writers that a test which failed has left: on a server they would meddle with the next one."""
+        for writer in self.writers:
+            if writer._thread is not None:
+                writer._batches.put(None)
+                writer._thread.join(20)
 
     def verify(self, tenant: str = "acme") -> Report:
         return verify_database(self.database, self.heads, tenant, self.key.verify_key)
@@ -64,21 +74,27 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(address: Path | Secret, tmp_path: Path) -> Shelf:
+def shelf(address: Path | Secret, tmp_path: Path) -> Iterator[Shelf]:
     """On both kinds of databases."""
-    return made(address, tmp_path)
+    shelf = made(address, tmp_path)
+    yield shelf
+    shelf.end()
 
 
 @pytest.fixture
-def file_shelf(tmp_path: Path) -> Shelf:
+def file_shelf(tmp_path: Path) -> Iterator[Shelf]:
     """On a file, for what only a file can do."""
-    return made(tmp_path / "gateway.db", tmp_path)
+    shelf = made(tmp_path / "gateway.db", tmp_path)
+    yield shelf
+    shelf.end()
 
 
 @pytest.fixture
-def server_shelf(ready_postgres: Secret, tmp_path: Path) -> Shelf:
+def server_shelf(ready_postgres: Secret, tmp_path: Path) -> Iterator[Shelf]:
     """On a server, for what only a server can do."""
-    return made(ready_postgres, tmp_path)
+    shelf = made(ready_postgres, tmp_path)
+    yield shelf
+    shelf.end()
 
 
 def made(address: Path | Secret, folder: Path) -> Shelf:

@@ -219,11 +219,13 @@ def locked(shelf: Shelf) -> Iterator[None]:
 
 
 @pytest.fixture
-def impatient_shelf(address: Path | Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+def impatient_shelf(address: Path | Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     """Its writer waits 0.2 s for a lock."""
     monkeypatch.setattr("gateway.infrastructure.database_sqlite._BUSY_TIMEOUT_MS", 200)
     monkeypatch.setitem(database_postgres._SESSION, "lock_timeout", "200ms")
-    return made(address, tmp_path)
+    shelf = made(address, tmp_path)
+    yield shelf
+    shelf.end()
 
 
 async def test_an_intent_whose_end_was_not_written_does_not_stay_open(impatient_shelf: Shelf) -> None:
@@ -248,7 +250,8 @@ async def test_an_end_whose_beginning_was_not_written_is_not_written(impatient_s
     await writer.append(Shelf.opened("i0"))
     with locked(impatient_shelf):
         opened = writer.append(Shelf.opened("i1"))
-        await asyncio.sleep(0.1)
+        while not writer._busy:
+            await asyncio.sleep(0)
         closed = writer.append(Shelf.closed("i1"))
         with pytest.raises(RecordUnavailable):
             await opened
