@@ -250,8 +250,7 @@ async def test_an_end_whose_beginning_was_not_written_is_not_written(impatient_s
     await writer.append(Shelf.opened("i0"))
     with locked(impatient_shelf):
         opened = writer.append(Shelf.opened("i1"))
-        while not writer._busy:
-            await asyncio.sleep(0)
+        await until(lambda: writer._busy)
         closed = writer.append(Shelf.closed("i1"))
         with pytest.raises(RecordUnavailable):
             await opened
