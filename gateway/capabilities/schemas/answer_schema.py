@@ -31,6 +31,8 @@ class AnswerSchema:
         """SHA-256 in hex of the schema's canonical bytes."""
         self.document = document
         """The schema with its keys in the order in which it was first given, not to be changed; ``true`` is ``{}``, ``false`` is ``{"not": {}}``."""
+        self.pattern_bytes = structure.pattern_bytes
+        """Most bytes of memory that its patterns take."""
         self._structure = structure
         self._dialect = dialect
         self._validator = dialect.validator(structure.root)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.capabilities.schemas import references
 from gateway.capabilities.schemas.library import Dialect
-from gateway.capabilities.schemas.model import FALSE, SCHEMA_PATTERNS, SchemaProblem, shortened, step_into
+from gateway.capabilities.schemas.model import FALSE, PATTERN_BYTES, SCHEMA_PATTERNS, SchemaProblem, shortened, step_into
 from gateway.capabilities.schemas.patterns import Pattern, PatternError, PatternProperties
 from gateway.capabilities.schemas.structure import Structure
 from gateway.capabilities.schemas.values import Values
@@ -82,7 +82,10 @@ class _Preparation:
         if len(self._patterns) >= SCHEMA_PATTERNS:
             raise SchemaProblem(shortened(where), f"is one of over {SCHEMA_PATTERNS} patterns; use fewer")
         try:
-            self._patterns[source] = Pattern(source)
+            pattern = self._patterns[source] = Pattern(source)
         except PatternError as error:
             raise SchemaProblem(shortened(where), str(error)) from None
-        return self._patterns[source]
+        self._structure.pattern_bytes += pattern.memory
+        if self._structure.pattern_bytes > PATTERN_BYTES:
+            raise SchemaProblem(shortened(where), "needs more memory than is left for it beside the schema's other patterns; use fewer, or shorter repetitions")
+        return pattern

@@ -12,6 +12,8 @@ SCHEMA_DEPTH = 64
 SCHEMA_NODES = 10_000
 """Most values in a schema, keys not counted."""
 SCHEMA_PATTERNS = 500
+PATTERN_BYTES = 32 << 20
+"""Most bytes of memory that the patterns of a schema take: a short pattern can stand for ten thousand instructions."""
 TEXT_CHARACTERS = 4_194_304
 """Most characters of a text that is checked."""
 VALUE_DEPTH = 100

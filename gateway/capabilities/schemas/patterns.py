@@ -14,7 +14,8 @@ import re2
 from gateway.capabilities.schemas.model import Run
 
 PATTERN_CHARACTERS = 2_000
-_MEMORY = 1 << 20
+MEMORIES = (1 << 16, 1 << 20)
+"""Most bytes of memory that a pattern takes, its automaton included: the first that it fits in. All usual ones fit in the first."""
 _WORK_PER_STEP = 1 << 11
 """Instructions of the compiled pattern times bytes of the text. re2 falls back to simulating each instruction on each byte (about 4 ns) where its automaton
 outgrows its memory."""
@@ -28,20 +29,17 @@ class PatternError(Exception):
 class Pattern:
     """A compiled pattern."""
 
-    __slots__ = ("_compiled", "_size")
+    __slots__ = ("_compiled", "_size", "memory")
 
     def __init__(self, source: str) -> None:
         """Raises ``PatternError``."""
         if len(source) > PATTERN_CHARACTERS:
             raise PatternError(f"the pattern has over {PATTERN_CHARACTERS} characters")
-        options = re2.Options()
-        options.log_errors = False
-        options.never_capture = True
-        options.max_mem = _MEMORY
+        written = _ESCAPE.sub(_in_re2, source)
         try:
-            self._compiled: Any = re2.compile(_ESCAPE.sub(_in_re2, source), options)
-        except re2.error as error:
-            raise PatternError(_reason(error)) from None
+            self._compiled, self.memory = _compiled(written, MEMORIES[0]), MEMORIES[0]
+        except re2.error:
+            self._compiled, self.memory = _fitted(written, MEMORIES[1]), MEMORIES[1]
         self._size: int = self._compiled.programsize
 
     def found_in(self, text: str, run: Run) -> bool:
@@ -73,6 +71,21 @@ def is_pattern(text: str) -> bool:
     except PatternError:
         return False
     return True
+
+
+def _fitted(written: str, memory: int) -> Any:
+    try:
+        return _compiled(written, memory)
+    except re2.error as error:
+        raise PatternError(_reason(error)) from None
+
+
+def _compiled(written: str, memory: int) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = memory
+    return re2.compile(written, options)
 
 
 def _in_re2(escape: re.Match[str]) -> str:

@@ -15,7 +15,8 @@ from gateway.capabilities.schemas.library import dialect_of
 from gateway.capabilities.schemas.model import SchemaProblem
 
 KEPT_BYTES = 8 << 20
-"""Most bytes of all remembered schemas as JSON; compiled, one takes some twenty times as much memory."""
+"""Most bytes of all remembered schemas as JSON; compiled, one takes some twenty times as much memory, and its patterns what they take."""
+_TIMES = 20
 
 
 class Schemas:
@@ -37,7 +38,7 @@ class Schemas:
         known = self._known(key)
         if known is None:
             known = _compile(schema, written, key.hex())
-            self._remember(key, known, len(written))
+            self._remember(key, known, len(written) + (known.pattern_bytes // _TIMES if isinstance(known, AnswerSchema) else 0))
         if isinstance(known, SchemaProblem):
             raise SchemaProblem(known.where, known.what)
         return known

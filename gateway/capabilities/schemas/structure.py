@@ -36,6 +36,8 @@ class Structure:
         self.anchors: dict[str, dict[str, Any]] = {}
         self.maps: set[int] = set()
         """Objects that hold schemas by name: not schemas, whatever their keys look like."""
+        self.pattern_bytes = 0
+        """Most bytes of memory that its patterns take, once they are compiled."""
         self.root = document
         self.enter(Slot([document], 0, ""))
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.capabilities.schemas.model import SchemaProblem
+from gateway.capabilities.schemas.model import PATTERN_BYTES, SchemaProblem
 from gateway.capabilities.schemas.registry import KEPT_BYTES, Schemas
 
 SCHEMAS = Schemas()
@@ -166,3 +166,23 @@ def test_warming_up_leaves_nothing_to_import() -> None:
     schemas = Schemas()
     schemas.warm()
     assert schemas.compile(True).check("1").failures == ()
+
+
+def with_patterns(count: int, letter: str, times: int) -> dict[str, Any]:
+    return {"anyOf": [{"pattern": f"[\\u0100-\\uff0f{letter}{number}]{{{times}}}"} for number in range(count)]}
+
+
+def test_patterns_of_a_schema_are_bounded_by_the_memory_that_they_take() -> None:
+    with pytest.raises(SchemaProblem, match="memory") as problem:
+        Schemas().compile(with_patterns(100, "x", 1_000))
+    assert problem.value.where == "/anyOf/32/pattern"
+    assert Schemas().compile(with_patterns(32, "x", 1_000)).pattern_bytes == PATTERN_BYTES
+    assert Schemas().compile(with_patterns(400, "x", 10)).pattern_bytes < PATTERN_BYTES
+
+
+def test_what_is_remembered_is_bounded_by_the_memory_of_patterns_too() -> None:
+    schemas = Schemas()
+    for letter in "abcdefgh":
+        schemas.compile(with_patterns(30, letter, 1_000))
+    assert schemas._bytes <= KEPT_BYTES
+    assert len(schemas._kept) == 5
