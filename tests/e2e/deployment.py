@@ -30,7 +30,7 @@ _CHANGES = {
     "\ntargets:\n": """
 targets:
   fragile: {base_url: http://127.0.0.1:9101/v1, model: simulated-1, breaker: {failures: 1, open_s: 3600}}
-  narrow: {base_url: http://127.0.0.1:9101/v1, model: simulated-1, context_tokens: 100}
+  narrow: {base_url: http://127.0.0.1:9101/v1, model: simulated-1, context_tokens: 2000}
 """,
     "\nroutes:\n": """
 routes:
@@ -41,8 +41,8 @@ routes:
   narrow: {target: narrow}
 """,
 }
-"""What every deployment of the tests has: limits that a test can wait for, a policy that reloads at once, targets that no test spoils for the others, and routes
-for what the shipped ones do not declare."""
+"""What every deployment of the tests has: limits that a test can wait for, a policy that reloads at once, targets that no test spoils for the others, and
+routes for what the shipped ones do not declare."""
 _GRANTED = "support: {routes: ["
 
 
