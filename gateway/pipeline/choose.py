@@ -39,7 +39,7 @@ def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
         seed=intent.id,
     )
     order = intent.order = consider(facts, lambda target: services.models[target.name].costs.estimate)
-    if all(one.skipped is not None for one in order):
+    if all(one.skipped is not None or one.repair_only for one in order):
         raise none_left(order, "input" if intent.call.embeds else "messages")
     return Course(
         route,

@@ -171,7 +171,7 @@ class Intent:
     @property
     def first_choice(self) -> str | None:
         """The target that was to be called before all others."""
-        return next((one.target.name for one in self.order if one.skipped is None), None)
+        return next((one.target.name for one in self.order if one.skipped is None and not one.repair_only), None)
 
     @property
     def target(self) -> str | None:

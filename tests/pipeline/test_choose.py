@@ -85,3 +85,11 @@ async def test_a_request_that_cannot_fit_a_window_goes_to_a_larger_one(tmp_path:
         await local.ask("word " * 400)
         await local.ask("short", max_tokens=99)
         assert called(local) == ["simulated-2", "simulated-1", "simulated-1"]
+
+
+async def test_a_target_that_only_repairs_is_nobody_to_ask_first(tmp_path: Path) -> None:
+    routing = Routing(assistant="{target: simulated, repair: {target: second}}", targets={"second": "model: simulated-2"})
+    async with local_gateway(tmp_path, policies=intent_says(obliged(routes=["assistant/second"])), routing=routing) as local:
+        reply = await local.ask("hello")
+        assert (reply.status, reply.json["gateway"]["reasons"][0]["rule"]) == (403, "policy.route")
+        assert called(local) == []
