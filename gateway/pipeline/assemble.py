@@ -74,8 +74,11 @@ def lowered(body: Json, limit: int) -> tuple[int, bool]:
 
 def _demanded(allowed: Allowed, shown: Json) -> Json:
     plan, demanded = allowed.plan, dict[str, Any]()
-    if plan.schemas and "response_format" not in shown:
-        schema = plan.schemas[0].document
+    asked = shown.get("response_format")
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    schemas = plan.schemas[1:] if kind == "json_object" else plan.schemas
+    if schemas and kind != "json_schema":  # less than a schema is no reason to keep it from the target
+        schema = schemas[0].document
         demanded["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     if plan.route.assessment is not None and plan.route.assessment.logprobs and not shown.get("logprobs"):
         demanded["logprobs"] = True

@@ -222,10 +222,11 @@ async def test_log_probabilities_that_only_the_gateway_asked_for_stay_here(tmp_p
         assert 0.49 < added(reply)["signals"]["logprobs"] < 0.51
 
 
-async def test_a_routes_own_schema_is_asked_for_and_held(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [{}, {"response_format": None}, {"response_format": {"type": "text"}}, {"response_format": {"type": "json_object"}}])
+async def test_a_routes_own_schema_is_asked_for_and_held(tmp_path: Path, asked: dict[str, Any]) -> None:
     changes = {"routes:\n": f"schemas: {{order: {orjson.dumps(SCHEMA).decode()}}}\nroutes:\n"}
     async with local_gateway(tmp_path, says("no json", GOOD), routing=route(", schema: order"), changes=changes) as local:
-        reply = await local.ask("hello")
+        reply = await local.ask("hello", **asked)
         assert (reply.text, added(reply)["schema_valid"]) == (GOOD, True)
         assert sent(local, 0)["response_format"]["json_schema"]["schema"] == SCHEMA
 
