@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 
@@ -22,7 +21,7 @@ class Question:
     shown: Json
     """The caller's request as models may see it."""
     max_tokens: int | None = None
-    """The cap that policy demands."""
+    """The cap to send, where policy demands one."""
     stream: bool = False
     more: tuple[Json, ...] = ()
     """Messages after the caller's own: those of a repair."""
@@ -35,7 +34,9 @@ class Question:
         if self.more:
             body["messages"] = [*body["messages"], *self.more]
         if self.max_tokens is not None:
-            body[target.max_tokens_field] = lowered(body, self.max_tokens)[0]
+            for name in _TOKEN_LIMITS:  # it may not know the other one, and some servers take a number below one for no limit
+                body.pop(name, None)
+            body[target.max_tokens_field] = self.max_tokens
         if self.stream:
             asked = body.get("stream_options")
             body["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
@@ -53,27 +54,25 @@ def assemble(intent: Intent, allowed: Allowed) -> Question:
 
     Where the route demands a schema or log probabilities that the caller did not ask for, the target is asked for them.
     """
-    plan, limit = allowed.plan, allowed.obligations.max_tokens
+    plan, limit, kept = allowed.plan, allowed.obligations.max_tokens, None
     shown = allowed.inspection.assemble(allowed.obligations, Destination.MODEL)
     if limit is not None:
-        kept, is_lower = lowered(dict(shown), limit)
+        kept, is_lower = lowered(shown, limit)
         if is_lower:
             intent.notes["max_tokens"] = kept
-    return Question(shown=shown, max_tokens=limit, stream=plan.stream_mode is not None, parameters=_demanded(allowed, shown))
+    return Question(shown=shown, max_tokens=kept, stream=plan.stream_mode is not None, parameters=_demanded(allowed, shown))
 
 
 def lowered(body: Json, limit: int) -> tuple[int, bool]:
-    """The cap on tokens to send, and whether the caller asked for more, or for none. ``body`` keeps neither parameter.
-
-    What is sent stands under the target's own name alone: it may not know the other one, and some servers take a number below one for no limit.
-    """
-    asked = [value for name in _TOKEN_LIMITS if (value := body.pop(name, None)) is not None]
+    """The cap on tokens to send, and whether the caller asked for more, or for none."""
+    asked = [value for name in _TOKEN_LIMITS if (value := body.get(name)) is not None]
     kept = [value for value in asked if type(value) is int and 0 < value <= limit]
     return min(kept, default=limit), not kept or len(kept) < len(asked)
 
 
 def _demanded(allowed: Allowed, shown: Json) -> Json:
-    plan, demanded = allowed.plan, dict[str, Any]()
+    plan = allowed.plan
+    demanded: Json = {}
     asked = shown.get("response_format")
     kind = asked.get("type") if isinstance(asked, dict) else None
     schemas = plan.schemas[1:] if kind == "json_object" else plan.schemas

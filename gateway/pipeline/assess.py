@@ -21,7 +21,7 @@ _MENDED = ("asked", "extracted")
 def assess(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> tuple[Standing, ...]:
     """How each choice stands."""
     plan = allowed.plan
-    repairs = sum(1 for repair in intent.repairs if repair.kind in _MENDED)
+    repairs = len([repair for repair in intent.repairs if repair.kind in _MENDED]) if intent.repairs else 0
     fallback = answer.target is None or answer.target.name != intent.first_choice
     author = LAST_RESORT if answer.target is None else answer.target.model
     standings = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeAlias, TypeVar
 
 from gateway.capabilities.costs import estimate_tokens
@@ -22,6 +23,10 @@ _Call: TypeAlias = Callable[[ModelRequest, str | None], Awaitable[Reply]]
 
 _CRASHED = InternalError("the gateway failed on the answer")
 
+_UNTIMED = nullcontext()
+_AS_SOON = 1.01
+"""By how much a target's own limit may outlast the deadline before that needs a timer beside it: by default the two are the same, and a timer costs."""
+
 _FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
@@ -36,6 +41,7 @@ class OpenAttempt:
         self._request = request
         self._span_id = intent.trace.new_span_id()
         self._ended = False
+        self._ends_in_time = step.target.limits.total_s <= course.remaining_s * _AS_SOON
         self.started_ns = time.time_ns()
         self.first_token_ns: int | None = None
 
@@ -49,10 +55,9 @@ class OpenAttempt:
         """The target's client and prices."""
         return self._services.models[self._step.target.name]
 
-    @property
-    def remaining_s(self) -> float:
-        """Seconds to the deadline of the whole intent."""
-        return self._course.remaining_s
+    def in_time(self) -> AbstractAsyncContextManager[object]:
+        """A block that ends in ``TimeoutError`` at the deadline of the whole intent, unless the target's own limit ends it by then anyway."""
+        return _UNTIMED if self._ends_in_time else asyncio.timeout(self._course.remaining_s)
 
     async def complete(self) -> Reply:
         """The whole answer of the target.

@@ -67,7 +67,7 @@ class Asking:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             attempt = OpenAttempt(self._services, self._intent, self.course, step, await self._request(question, step.target))
-            async with asyncio.timeout(self.course.remaining_s):
+            async with attempt.in_time():
                 return await work(attempt)
         except TimeoutError:
             raise late() from None

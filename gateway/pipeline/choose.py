@@ -8,7 +8,7 @@ import time
 from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.embeddings import longest_of
 from gateway.capabilities.routing.course import Course
-from gateway.capabilities.routing.selecting import Considered, RoutingFacts, consider
+from gateway.capabilities.routing.selecting import Considered, RoutingFacts, consider, settled
 from gateway.domain import Reason
 from gateway.errors import GatewayError, InvalidRequest, NoTarget, PolicyDenied
 from gateway.pipeline.intent import Allowed, Intent
@@ -26,6 +26,33 @@ def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
         InvalidRequest: The request is too long for every target that is left.
         NoTarget: The route's conditions exclude every target.
     """
+    route = allowed.plan.route
+    order = intent.order = _settled(services, intent, allowed) or _considered(services, intent, allowed)
+    return Course(
+        route,
+        order,
+        services.breakers,
+        lambda target: services.models[target].client.in_use >= services.models[target].client.options.concurrent,
+        deadline=services.breakers.now() + route.deadline_s - (time.time_ns() - intent.call.received_ns) / 1e9,
+        rand=random.random,
+    )
+
+
+def _settled(services: Services, intent: Intent, allowed: Allowed) -> tuple[Considered, ...] | None:
+    """The order of the targets, where nothing about the intent can change it. No text has more tokens than bytes: what fits by its bytes fits."""
+    route, obligations = allowed.plan.route, allowed.obligations
+    if route.name not in services.orders:
+        services.orders[route.name] = settled(route)
+    known = services.orders[route.name]
+    if known is None or (obligations.routes is not None and route.name not in obligations.routes):
+        return None
+    if known.window is not None and intent.call.size + max(_cap(intent), obligations.max_tokens or 0) > known.window:
+        return None
+    return known.order
+
+
+def _considered(services: Services, intent: Intent, allowed: Allowed) -> tuple[Considered, ...]:
+    """The order of the targets for this intent, at least one of which may be called."""
     route, obligations = allowed.plan.route, allowed.obligations
     asked, longest, cap = _sizes(intent, route, obligations.max_tokens)
     facts = RoutingFacts(
@@ -38,17 +65,10 @@ def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
         output_tokens=cap,
         seed=intent.id,
     )
-    order = intent.order = consider(facts, lambda target: services.models[target.name].costs.estimate)
+    order = consider(facts, lambda target: services.models[target.name].costs.estimate)
     if all(one.skipped is not None or one.repair_only for one in order):
         raise none_left(order, "input" if intent.call.embeds else "messages")
-    return Course(
-        route,
-        order,
-        services.breakers,
-        lambda target: services.models[target].client.in_use >= services.models[target].client.options.concurrent,
-        deadline=services.breakers.now() + route.deadline_s - (time.time_ns() - intent.call.received_ns) / 1e9,
-        rand=random.random,
-    )
+    return order
 
 
 def none_left(order: tuple[Considered, ...], param: str) -> GatewayError:
@@ -70,9 +90,15 @@ def _sizes(intent: Intent, route: Route, limit: int | None) -> tuple[int, int, i
     body = intent.call.body
     if intent.call.embeds:
         return (estimate_tokens(body), estimate_tokens(longest_of(body)), 0) if _depends(intent.call.size, route) else (0, 0, 0)
-    cap = next((value for name in _CAPS if type(value := body.get(name)) is int and value > 0), 0)
+    cap = _cap(intent)
     asked = estimate_tokens(body) if _depends(intent.call.size + cap, route) else 0
     return asked, asked, cap if limit is None else min(cap or limit, limit)
+
+
+def _cap(intent: Intent) -> int:
+    """The most tokens that the caller lets the answer have; 0 where it does not say."""
+    body = intent.call.body
+    return 0 if intent.call.embeds else next((value for name in _CAPS if type(value := body.get(name)) is int and value > 0), 0)
 
 
 def _depends(size: int, route: Route) -> bool:

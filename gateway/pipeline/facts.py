@@ -18,6 +18,9 @@ from gateway.pipeline.intent import Intent, Standing
 _ASKED = ("messages", "tools", "params")
 _SAID = ("text", "tool_calls", "finish_reason")
 """Where content can stand in a policy's input."""
+_KEPT = 1_024
+_OBLIGATIONS: dict[int, tuple[Obligations, Json]] = {}
+"""Those of remembered verdicts as they stand on the record, by identity. Nobody changes them."""
 
 
 def finding_facts(findings: Iterable[FindingCount]) -> list[Json]:
@@ -39,16 +42,20 @@ def decision_facts(decision: Decision) -> Json:
         "hook": decision.hook,
         "outcome": verdict.outcome,
         "reasons": [reason._asdict() for reason in verdict.reasons],
-        "obligations": _obligation_facts(verdict.obligations),
+        "obligations": _obligation_facts(verdict.obligations, keep=decision.memoised),
         "revision": decision.revision,
         "memoised": decision.memoised,
         "duration_ns": decision.duration_ns,
     }
 
 
-def _obligation_facts(obligations: Obligations) -> Json:
-    return {
-        "reveal": {destination.value: sorted(categories) for destination, categories in obligations.reveal.items()},
+def _obligation_facts(obligations: Obligations, *, keep: bool) -> Json:
+    """Obligations as they stand on the record. Those of a verdict that is remembered are written down once, which is what ``keep`` says."""
+    known = _OBLIGATIONS.get(id(obligations))
+    if known is not None and known[0] is obligations:
+        return known[1]
+    facts: Json = {
+        "reveal": {str(destination): sorted(categories) for destination, categories in obligations.reveal.items()},
         "allow_unscanned": obligations.allow_unscanned,
         "routes": obligations.routes,
         "max_tokens": obligations.max_tokens,
@@ -57,6 +64,11 @@ def _obligation_facts(obligations: Obligations) -> Json:
         "retention_days": obligations.retention_days,
         "labels": dict(obligations.labels),
     }
+    if keep:
+        if len(_OBLIGATIONS) >= _KEPT:
+            _OBLIGATIONS.clear()
+        _OBLIGATIONS[id(obligations)] = (obligations, facts)
+    return facts
 
 
 def decision_input(intent: Intent, decision: Decision) -> Any:

@@ -99,6 +99,9 @@ class Ending:
     redactions: dict[str, int] | None = None
 
 
+_STRICTEST = Obligations()
+
+
 @dataclass(slots=True, kw_only=True)
 class Intent:
     """One intent on its way. Steps add to it; nothing but ``close`` ends it."""
@@ -133,7 +136,7 @@ class Intent:
     """Done when its last entry is; there is one, whatever happens meanwhile."""
     ending: Ending | None = None
     """What the last entry says."""
-    obligations: Obligations = field(default_factory=Obligations)
+    obligations: Obligations = _STRICTEST
     expires_ns: int = 0
     chat_attributes: dict[str, AttributeValue] | None = None
     """Of the attempt's span; content is added at the end where the config asks for it."""
@@ -155,23 +158,30 @@ class Intent:
     @property
     def schema_valid(self) -> bool | None:
         """Whether all choices meet what they had to; ``None`` where there was nothing to meet, or is no answer."""
+        if self.plan is None or not self.plan.schemas:
+            return None
         valid = [standing.schema_valid for standing in self.standings if standing.schema_valid is not None]
         return all(valid) if valid else None
 
     @property
     def confidence(self) -> float | None:
         """That of the choice that is trusted least; ``None`` where none has one."""
+        if self.plan is None or self.plan.route.assessment is None:
+            return None
         return min((standing.confidence for standing in self.standings if standing.confidence is not None), default=None)
 
     @property
     def fallback(self) -> bool:
         """Whether another target than the first choice, or the last resort, gave the answer."""
-        return any(standing.fallback for standing in self.standings)
+        return bool(self.standings) and self.standings[0].fallback
 
     @property
     def first_choice(self) -> str | None:
         """The target that was to be called before all others."""
-        return next((one.target.name for one in self.order if one.skipped is None and not one.repair_only), None)
+        for one in self.order:
+            if one.skipped is None and not one.repair_only:
+                return one.target.name
+        return None
 
     @property
     def target(self) -> str | None:

@@ -102,7 +102,7 @@ def gateway_object(intent: Intent, obligations: Obligations, redactions: dict[st
         "target": intent.target,
         "attempts": len(intent.attempts),
         "fallback": intent.fallback,
-        "last_resort": any(standing.last_resort for standing in standings),
+        "last_resort": bool(standings) and standings[0].last_resort,
         "cost_microusd": intent.cost_microusd,
         "usage_estimated": any(attempt.usage.estimated for attempt in intent.attempts if attempt.usage is not None),
         "schema_valid": intent.schema_valid,

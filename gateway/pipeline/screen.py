@@ -106,7 +106,7 @@ def _verdict_input(decision: Decision) -> Json:
         "outcome": verdict.outcome,
         "reasons": [reason._asdict() for reason in verdict.reasons],
         "obligations": {
-            "reveal": {destination: sorted(categories) for destination, categories in verdict.obligations.reveal.items()},
+            "reveal": {str(destination): sorted(categories) for destination, categories in verdict.obligations.reveal.items()},
             "max_tokens": verdict.obligations.max_tokens,
             "labels": dict(verdict.obligations.labels),
         },

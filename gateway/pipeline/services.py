@@ -11,6 +11,7 @@ from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
 from gateway.capabilities.routing.breakers import Breakers
+from gateway.capabilities.routing.selecting import Settled
 from gateway.capabilities.schemas.answer_schema import AnswerSchema
 from gateway.capabilities.schemas.registry import Schemas
 from gateway.domain import Subject, Verdict
@@ -69,5 +70,7 @@ class Services:
     keep_alive_s: float = 15.0
     spoken: dict[tuple[str, int], Verdict] = field(default_factory=dict)
     """Verdicts from the memo whose words were found to hold no value, by tenant and identity."""
+    orders: dict[str, Settled | None] = field(default_factory=dict)
+    """By route: the order of its targets, where that does not depend on the request."""
     subjects: dict[Subject, Mapping[str, object]] = field(default_factory=dict)
     """Each subject as policy sees it; bounded by the number of keys."""

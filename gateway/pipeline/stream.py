@@ -209,7 +209,7 @@ class PassRelay(Relay):
     async def _next(self) -> list[Json] | None:
         """The next chunks; ``None`` at the end."""
         try:
-            async with asyncio.timeout(self._attempt.remaining_s):
+            async with self._attempt.in_time():
                 return await anext(self._upstream)
         except StopAsyncIteration:
             return None

@@ -56,12 +56,12 @@ class Answer:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Where the content breaks its schemas."""
-        return tuple(failure for check in self.checks if check is not None for failure in check.failures)
+        return () if not self.checks else tuple(failure for check in self.checks if check is not None for failure in check.failures)
 
     @property
     def broken(self) -> bool:
         """Whether a choice breaks its schemas."""
-        return any(check is not None and check.failures for check in self.checks)
+        return bool(self.checks) and any(check is not None and check.failures for check in self.checks)
 
     @property
     def truncated(self) -> bool:

@@ -124,7 +124,7 @@ def _touches(paths: frozenset[Path], sought: tuple[Path, ...]) -> bool:
 
 def _is_judged(parts: Mapping[str, Any]) -> bool:
     answer = parts.get("answer")
-    return isinstance(answer, Mapping) and (answer.get("confidence") is not None or bool(answer.get("signals")))
+    return isinstance(answer, (dict, Mapping)) and (answer.get("confidence") is not None or bool(answer.get("signals")))
 
 
 def _denial(rule: str, message: str) -> Verdict:

@@ -23,6 +23,10 @@ MAX_DEEP_ITEMS: Final = 4_096
 """The same for what lies deeper than the parts of a message, such as the values that a tool's schema lists: nobody iterates over these twice."""
 _DEEP: Final = 5
 MAX_BYTES: Final = 4_194_304
+_MAPPINGS: Final = (dict, Mapping)
+"""The concrete type first: asking an abstract one takes ten times as long."""
+_ATOMS: Final = frozenset({str, int, bool, type(None)})
+"""Most of an input, and nothing that could be wrong with it."""
 _LOOK_CLOSER_BYTES: Final = 2 * MAX_ITEMS  # an array that is too long cannot be shorter than this
 
 
@@ -137,8 +141,8 @@ def _take(value: Any, tree: dict[str, Any] | None) -> Any:
     """The part of ``value`` that ``tree`` names; ``None`` names all of it. A callable is left for later, with its part of the tree."""
     if tree is None:
         return value
-    if isinstance(value, Mapping):
-        return {name: _take(value[name], below) for name, below in tree.items() if name in value}
+    if isinstance(value, _MAPPINGS):
+        return {name: value[name] if below is None else _take(value[name], below) for name, below in tree.items() if name in value}
     if callable(value):
         return partial(_take_called, value, tree)
     return value
@@ -172,12 +176,14 @@ def _examine(values: list[Any], document: bytes) -> None:
         below: list[Any] = []
         most = MAX_ITEMS if depth < _DEEP else MAX_DEEP_ITEMS
         for value in layer:
+            if type(value) in _ATOMS:
+                continue
             if isinstance(value, float) and not isfinite(value):
                 raise InputError("the input holds a number that is not finite", document)
-            if isinstance(value, (Mapping, list, tuple)):
+            if isinstance(value, (dict, list, tuple, Mapping)):
                 if len(value) > most:
                     raise InputError(f"the input has more than {most} entries in one place", document if len(document) < 65_536 else b"{}")
-                below.extend(value.values() if isinstance(value, Mapping) else value)
+                below.extend(value.values() if isinstance(value, _MAPPINGS) else value)
         layer, depth = below, depth + 1
 
 

@@ -125,7 +125,8 @@ class Course:
                 break
         if step is None:
             step = self._wait_for(cooling, purpose, now)
-        self._skip_cooling(cooling, step)
+        if cooling:
+            self._skip_cooling(cooling, step)
         if step is None:
             self.exhausted = "deadline" if self._too_late else "targets"
         return step
@@ -260,7 +261,7 @@ class Course:
         return self._open.pop(step.permit, None)
 
     def _is_under_way(self, candidate: _Candidate) -> bool:
-        return any(each is candidate and not permit.settled for permit, each in self._open.items())
+        return bool(self._open) and any(each is candidate and not permit.settled for permit, each in self._open.items())
 
     def _skip(self, candidate: _Candidate, reason: str) -> None:
         pair = (candidate.target.name, reason)

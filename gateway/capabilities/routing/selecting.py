@@ -58,6 +58,23 @@ class Considered(NamedTuple):
     """The route's target for repairs, which is none of its targets otherwise."""
 
 
+class Settled(NamedTuple):
+    """The order of a route that is the same for every request which policy does not send elsewhere, and which fits."""
+
+    order: tuple[Considered, ...]
+    window: int | None
+    """Tokens of the smallest context window; ``None`` where none is known. What has no more bytes than this fits every target."""
+
+
+def settled(route: Route) -> Settled | None:
+    """The settled order of a route whose tiers have one target each and no conditions; ``None`` where each request has to be considered."""
+    if len({each.tier for each in route.targets}) < len(route.targets) or any(each.when != _NO_CONDITION for each in route.targets):
+        return None
+    facts = RoutingFacts(route=route, labels={}, categories=frozenset(), input_tokens=0, output_tokens=0, seed="")
+    order = consider(facts, lambda _: lambda _input, _output: None)
+    return Settled(order, min((each.target.context_tokens for each in order if each.target.context_tokens is not None), default=None))
+
+
 def consider(facts: RoutingFacts, costs: Callable[[Target], Estimate]) -> tuple[Considered, ...]:
     """Every target of the route in the order in which they come: by tier, within a tier drawn by weight.
 

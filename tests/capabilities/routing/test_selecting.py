@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.capabilities.routing.selecting import REASONS, Considered, Estimate, RoutingFacts, consider, drawn, with_windows
+from gateway.capabilities.routing.selecting import REASONS, Considered, Estimate, RoutingFacts, consider, drawn, settled, with_windows
 from gateway.settings import Condition, Repair, Route, RouteTarget, Target
 from tests.capabilities.routing.conftest import entry, names, route, target
 
@@ -193,3 +193,18 @@ def test_windows_that_the_config_does_not_state_are_filled_in_by_model() -> None
 
 def test_a_considered_target_needs_only_its_place_and_what_stands_against_it() -> None:
     assert Considered(target("a"), 1, None)[3:] == (0.0, False)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.none() | st.integers(100, 400)), min_size=1, max_size=4), st.integers(0, 400), st.integers(0, 400), st.text())
+def test_a_settled_order_is_what_considering_any_request_that_fits_gives(shape: list[tuple[int, int | None]], asked: int, cap: int, seed: str) -> None:
+    of = route(*(entry(f"t{at}", tier=tier, context_tokens=window) for at, (tier, window) in enumerate(sorted(shape, key=lambda each: each[0]))))
+    known = settled(of)
+    tiers = [tier for tier, _ in shape]
+    assert (known is None) == (len(set(tiers)) < len(tiers))
+    if known is not None and (known.window is None or asked + cap <= known.window):
+        assert known.order == consider(facts(of, input_tokens=asked, output_tokens=cap, seed=seed, granted=("assistant",)), free)
+
+
+@pytest.mark.parametrize("when", [LABELLED, Condition(without=frozenset({"US_SSN"})), Condition(max_input_tokens=10), Condition(min_remaining_s=1.0)])
+def test_an_order_with_a_condition_is_never_settled(when: Condition) -> None:
+    assert settled(route(entry("a", when=when))) is None
