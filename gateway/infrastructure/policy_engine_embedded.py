@@ -45,17 +45,19 @@ UNDEFINED: Final = object()
 class EmbeddedEngine:
     """Evaluates rules of one set of modules and data. May be shared by threads: each has an engine of its own, compiled on its first use."""
 
-    __slots__ = ("_data", "_local", "_modules")
+    __slots__ = ("_coverage", "_data", "_local", "_modules")
 
-    def __init__(self, modules: Mapping[str, str], data: str) -> None:
+    def __init__(self, modules: Mapping[str, str], data: str, *, coverage: bool = False) -> None:
         """Keep the sources; nothing is compiled yet.
 
         Args:
             modules: Rego source by file name.
             data: The data document, a JSON object.
+            coverage: Whether to note which lines are evaluated; slower, for authors.
         """
         self._modules = dict(modules)
         self._data = data
+        self._coverage = coverage
         self._local = threading.local()
 
     def prepare(self) -> None:
@@ -90,6 +92,16 @@ class EmbeddedEngine:
         prints: list[str] = self._engine().take_prints()
         return prints
 
+    def take_coverage(self) -> dict[str, tuple[list[int], list[int]]]:
+        """By file, the lines that this thread has evaluated since the last call, and those that it could have and has not."""
+        engine = self._engine()
+        try:
+            report: dict[str, Any] = json.loads(engine.get_coverage_report_as_json())
+            engine.clear_coverage_data()
+        except BaseException as error:  # noqa: BLE001 - see evaluate
+            raise _fault(error, "error") from None
+        return {file["path"]: (sorted(file["covered"]), sorted(file["not_covered"])) for file in report["files"]}
+
     def ast(self) -> list[dict[str, Any]]:
         """The parsed modules: ``[{"source": {"file", "contents"}, "ast": {"package", "imports", "rules"}}]``.
 
@@ -113,6 +125,8 @@ class EmbeddedEngine:
         try:
             engine = regorus.Engine()
             engine.set_gather_prints(True)
+            if self._coverage:
+                engine.set_enable_coverage(True)
             for name, text in self._modules.items():
                 engine.add_policy(name, text)
             engine.add_data_json(self._data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Problem(NamedTuple):
@@ -14,12 +14,31 @@ class Problem(NamedTuple):
     col: int
     what: str
     hint: str = ""
+    """What to write instead."""
+    rule: str = ""
+    """The name of the rule of the lint that is broken, such as ``builtin``; empty where the policy cannot even be read or compiled."""
+    warning: bool = False
+    """Whether the policy may go live all the same."""
 
     def __str__(self) -> str:
         """Render as ``intent.rego:12:4: what is wrong (what to do)``."""
         place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
+        kind = "warning: " if self.warning else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}: {self.what}{hint}"
+        return f"{place}: {kind}{self.what}{hint}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The problem for programs; ``rule`` is ``load`` where it has no name."""
+        severity = "warning" if self.warning else "error"
+        return {
+            "rule": self.rule or "load",
+            "severity": severity,
+            "file": self.file,
+            "line": self.line,
+            "col": self.col,
+            "message": self.what,
+            "rewrite": self.hint,
+        }
 
 
 class PolicyError(Exception):

@@ -39,6 +39,8 @@ class Result:
     """The parsed modules, ``None`` if they did not compile in time."""
     cases: Mapping[str, Mapping[str, Any]]
     """What each case came to: ``value``, ``undefined`` or ``fault``, with ``seconds`` and ``prints``; a case that was not finished is missing."""
+    coverage: Mapping[str, tuple[Sequence[int], Sequence[int]]]
+    """By file, the lines that all cases together evaluated, and those that none did; empty where it was not asked for."""
     problems: tuple[Problem, ...]
     """Why the policy must not go live: it does not compile, ran too long, took too much memory or crashed the engine."""
 
@@ -46,13 +48,22 @@ class Result:
 class Trial:
     """One trial. ``run`` blocks (call it in a thread); ``cancel`` ends it early from another thread."""
 
-    def __init__(self, modules: Mapping[str, str], data: str, cases: Sequence[Case], *, limit_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, modules: Mapping[str, str], data: str, cases: Sequence[Case], *, limit_s: float, memory_bytes: int = MEMORY_BYTES, coverage: bool = False
+    ) -> None:
         """Prepare a trial of ``modules`` (Rego by file name) with ``data`` (JSON) that may take ``limit_s`` seconds in all."""
         self._limit_s = limit_s
         self._cases = cases
         self._memory_bytes = memory_bytes
         self._order = orjson.dumps(
-            {"modules": modules, "data": data, "cases": [case._asdict() for case in cases], "memory_bytes": memory_bytes, "cpu_s": math.ceil(limit_s) + 1}
+            {
+                "modules": modules,
+                "data": data,
+                "cases": [case._asdict() for case in cases],
+                "memory_bytes": memory_bytes,
+                "cpu_s": math.ceil(limit_s) + 1,
+                "coverage": coverage,
+            }
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._cancelled = False
@@ -83,16 +94,17 @@ class Trial:
         try:
             steps: list[dict[str, Any]] = [orjson.loads(line) for line in lines]
         except orjson.JSONDecodeError:  # the parsed modules are nested deeper than it reads
-            return Result(ast=None, cases={}, problems=(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"),))
+            return Result(ast=None, cases={}, coverage={}, problems=(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"),))
         first = steps[0] if steps else {}
-        cases = {step["case"]: step for step in steps[1:]}
+        cases = {step["case"]: step for step in steps[1:] if "case" in step}
+        coverage = next((step["coverage"] for step in steps[1:] if "coverage" in step), {})
         problems = []
         if "fault" in first:
             fault = first["fault"]
             problems.append(Problem(fault["file"] or "policy", fault["line"], fault["col"], f"does not compile: {fault['detail']}", "correct the Rego"))
         elif len(cases) < len(self._cases) or "ast" not in first:
             problems.append(Problem("policy", 0, 0, f"the trial failed {self._at(first, cases)}: {self._why(late, status)}", "make the rule cheaper"))
-        return Result(ast=first.get("ast"), cases=cases, problems=tuple(problems))
+        return Result(ast=first.get("ast"), cases=cases, coverage=coverage, problems=tuple(problems))
 
     def _at(self, first: Mapping[str, Any], cases: Mapping[str, Any]) -> str:
         if "ast" not in first:

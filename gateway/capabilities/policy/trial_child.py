@@ -2,8 +2,8 @@
 
 Run by path with ``python -I -S``, so that it starts in milliseconds: it imports the engine's border file by its path and nothing else of the gateway.
 Arguments: the folder of the engine's package, the path of the border file. Standard input: ``{"modules", "data", "cases": [{"name", "rule", "input"}],
-"memory_bytes", "cpu_s"}``. Standard output, a line of JSON for each step as it is done: ``{"ast": [...]}`` or ``{"fault": {...}}``, then
-``{"case", "value" | "undefined" | "fault", "prints", "seconds"}`` for each case.
+"memory_bytes", "cpu_s", "coverage"}``. Standard output, a line of JSON for each step as it is done: ``{"ast": [...]}`` or ``{"fault": {...}}``, then
+``{"case", "value" | "undefined" | "fault", "prints", "seconds"}`` for each case, and if it is asked for, ``{"coverage": {FILE: [evaluated, not evaluated]}}``.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ def main() -> None:
     assert spec.loader is not None  # noqa: S101 - as above
     loaded: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
-    engine = loaded.EmbeddedEngine(order["modules"], order["data"])
+    engine = loaded.EmbeddedEngine(order["modules"], order["data"], coverage=order.get("coverage", False))
     try:
         say({"ast": engine.ast()})
     except loaded.EngineError as fault:
@@ -35,6 +35,8 @@ def main() -> None:
         return
     for case in order["cases"]:
         say({"case": case["name"], **evaluate(loaded, engine, case)})
+    if order.get("coverage"):
+        say({"coverage": engine.take_coverage()})
 
 
 def evaluate(border: Any, engine: Any, case: dict[str, str]) -> dict[str, Any]:

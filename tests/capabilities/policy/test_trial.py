@@ -61,3 +61,11 @@ def test_a_trial_can_be_cancelled(early: bool) -> None:
     started = time.monotonic()
     assert "cancelled" in str(trial.run().problems[0])
     assert time.monotonic() - started < 30
+
+
+def test_coverage_adds_up_over_the_cases() -> None:
+    modules = {"a.rego": "package a\n\nv if {\n\tinput.x == 1\n\tinput.y == 2\n}\n\nw := 3\n"}
+    cases = [Case("one", "data.a.v", '{"x": 2}'), Case("two", "data.a.w", "{}")]
+    result = Trial(modules, "{}", cases, limit_s=10, coverage=True).run()
+    assert result.coverage == {"a.rego": [[4, 8], [5]]}
+    assert Trial(modules, "{}", cases, limit_s=10).run().coverage == {}
