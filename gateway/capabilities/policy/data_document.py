@@ -1,4 +1,4 @@
-"""The data document, in the part of YAML that every reader understands alike.
+"""The data document, in the part of YAML that every reader understands alike, or in JSON.
 
 YAML readers disagree on ``yes``, ``012``, ``1_000``, dates, merge keys and doubled keys; OPA's and Python's do. A table that two engines read differently
 would decide differently, so only plain JSON values are taken: whatever else stands unquoted is a problem with its line.
@@ -6,6 +6,7 @@ would decide differently, so only plain JSON values are taken: whatever else sta
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,6 +47,68 @@ def read_yaml(name: str, text: str, problems: list[Problem]) -> dict[str, Any]:
         problems.append(Problem(name, 1, 1, "the file must hold a mapping", "give each table a name"))
         return {}
     return value
+
+
+def read_json(name: str, text: str, problems: list[Problem]) -> dict[str, Any]:
+    """The object that a JSON file holds, under the same rules: no doubled key, no number that readers tell apart; what is wrong is appended to ``problems``."""
+    try:
+        value = json.loads(text, object_pairs_hook=_distinct, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        problems.append(Problem(name, error.lineno, error.colno, f"not JSON: {error.msg}", "correct the file"))
+        return {}
+    except RecursionError:
+        value = None
+    except _OddError as error:
+        problems.append(Problem(name, 0, 0, *error.args))
+        return {}
+    if value is None or _depth(value) > MAX_DEPTH:
+        problems.append(Problem(name, 0, 0, f"nested deeper than {MAX_DEPTH}, or nothing", "flatten the table"))
+        return {}
+    if not isinstance(value, dict):
+        problems.append(Problem(name, 1, 1, "the file must hold an object", "give each table a name"))
+        return {}
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        problems.append(Problem(name, 0, 0, "half a character, which is no text for some readers", "remove the lone surrogate"))
+        return {}
+    return value
+
+
+class _OddError(Exception):
+    """What JSON can say and readers disagree on."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _OddError("a key stands in one object twice", "remove one")
+    return found
+
+
+def _integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise _OddError("a whole number of more than 18 digits", "put it in quotes")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if not _FLOAT.fullmatch(text):
+        raise _OddError("a number with an exponent or more than 15 digits on a side of its point", "write it plainly, or put it in quotes")
+    return float(text)
+
+
+def _constant(text: str) -> Any:
+    raise _OddError(f"{text} is not JSON", "remove it")
+
+
+def _depth(value: Any) -> int:
+    """How deep a value is nested; above ``MAX_DEPTH`` nobody counts on."""
+    layer, depth = [value], 0
+    while layer and depth <= MAX_DEPTH:
+        layer = [item for outer in layer if isinstance(outer, (dict, list)) for item in (outer.values() if isinstance(outer, dict) else outer)]
+        depth += 1
+    return depth - 1
 
 
 def merge(into: dict[str, Any], folder: Sequence[str], value: Mapping[str, Any], name: str, problems: list[Problem]) -> None:
