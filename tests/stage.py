@@ -38,9 +38,11 @@ targets:
     model: simulated-1
     limits: {{connect_s: 5, first_token_s: 10, total_s: 30, concurrent: 1024}}
     price: {{input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}}
+    breaker: {{failures: 1000}} # its faults are scripted, and none of another call's business
 routes:
   assistant:
     target: simulated
+    retries: {{max: 0}}
     aliases: [gpt-4o-mini]
     description: The everyday assistant.
 policy: {{path: {policies}}}

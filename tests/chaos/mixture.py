@@ -13,7 +13,7 @@ SCRIPT: Final = """\
 models: [simulated-1]
 rules:
   - {when: {contains: fault-status}, fault: {status: 500}}
-  - {when: {contains: fault-limit}, fault: {status: 429, retry_after: 1}}
+  - {when: {contains: fault-limit}, fault: {status: 429}}
   - {when: {contains: fault-reset}, fault: {reset: before}}
   - {when: {contains: fault-middle}, reply: "this answer breaks off in its middle", fault: {reset: middle}}
   - {when: {contains: fault-json}, fault: {malformed: json}}
