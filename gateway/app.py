@@ -16,6 +16,7 @@ import uvicorn
 from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.offers import meters_for, windows_for
 from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
+from gateway.capabilities.policy.opa_engine import SERVER, OpaEngine
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
@@ -28,6 +29,7 @@ from gateway.infrastructure.database import Database
 from gateway.infrastructure.model_client import ModelClient, TargetOptions
 from gateway.infrastructure.model_litellm import LitellmClient
 from gateway.infrastructure.model_openai import OpenAIClient
+from gateway.infrastructure.policy_engine_opa import OpaOptions, OpaServer
 from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS, ChatSpan
@@ -36,7 +38,7 @@ from gateway.pipeline.close import unavailable
 from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
-from gateway.settings import Settings, SettingsError, Target
+from gateway.settings import Opa, Settings, SettingsError, Target
 from gateway.surfaces.application import build_application, intent_endpoints
 from gateway.surfaces.front import Front
 from gateway.surfaces.http_protocol import bounded
@@ -123,7 +125,19 @@ def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
             log.error("policy.refused", revision=revision, problems=[str(problem) for problem in problems])
 
     folder = PolicyOptions(path=options.path, reload_s=options.reload_s, trial_s=options.trial_s, memo_entries=options.memo_entries)
-    return PolicyDecider(folder, on_reload=reloaded)
+    return PolicyDecider(folder, on_reload=reloaded, opa=None if options.opa is None else opa_engine(options.opa, metrics))
+
+
+def opa_engine(options: Opa, metrics: Metrics) -> OpaEngine:
+    """The OPA server that decides. Nothing is asked yet."""
+
+    def changed(server: str, state: str) -> None:
+        metrics.opa_breaker(server, state)
+        log.warning("policy.opa", breaker=state, fallback=options.fallback)
+
+    token = None if options.token is None else options.token.text()
+    metrics.opa_breaker(SERVER, "closed")
+    return OpaEngine(OpaServer(OpaOptions(url=options.url, token=token, timeout_s=options.timeout_s)), metrics, fallback=options.fallback, on_change=changed)
 
 
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:

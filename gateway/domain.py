@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 """A decoded JSON object."""
@@ -158,6 +158,12 @@ class Verdict:
     obligations: Obligations = field(default_factory=Obligations)
 
 
+EMBEDDED: Final = "embedded"
+OPA: Final = "opa"
+ENGINES: Final = (EMBEDDED, OPA)
+"""What can evaluate policy: the engine in this process, and an OPA server."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A verdict with what it takes to explain and replay it."""
@@ -170,6 +176,8 @@ class Decision:
     """The projected input that was evaluated, as JSON."""
     memoised: bool
     duration_ns: int
+    engine: str = EMBEDDED
+    """Which engine decided, or had decided where the verdict was remembered."""
 
 
 class Usage(NamedTuple):

@@ -19,6 +19,7 @@ __all__ = [
     "LeftOut",
     "Listen",
     "Logs",
+    "Opa",
     "Policy",
     "Records",
     "Redaction",
@@ -76,6 +77,17 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opa:
+    """The OPA server that decides."""
+
+    url: str
+    token: Secret | None
+    timeout_s: float
+    fallback: bool
+    """Whether the embedded engine decides while the server cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Where the Rego is, and how it is reloaded and remembered."""
 
@@ -84,6 +96,8 @@ class Policy:
     trial_s: float
     timeout_s: float
     memo_entries: int
+    opa: Opa | None
+    """``None`` where the embedded engine decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

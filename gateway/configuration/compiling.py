@@ -8,6 +8,7 @@ from types import MappingProxyType
 from gateway.configuration.compiled import (
     Keys,
     Listen,
+    Opa,
     Policy,
     Records,
     Redaction,
@@ -21,9 +22,9 @@ from gateway.configuration.compiled_options import NamedSchema
 from gateway.configuration.compiling_routes import compile_route, compile_target, compile_weights, left_out
 from gateway.configuration.forms import is_postgres_url
 from gateway.configuration.models import FileShape
-from gateway.configuration.models_policy import PolicyShape
+from gateway.configuration.models_policy import OpaShape, PolicyShape
 from gateway.configuration.problems import Where
-from gateway.configuration.references import Resolved
+from gateway.configuration.references import OPA_TOKEN, OPA_URL, Resolved
 from gateway.configuration.secret import Secret, postgres_url
 from gateway.configuration.source import Document
 
@@ -51,7 +52,7 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
         confidence=compile_weights(shape.confidence.weights),
         routes=MappingProxyType(routes),
         routes_by_name=MappingProxyType({called: route for route in routes.values() for called in (route.name, *route.aliases)}),
-        policy=_policy(folder, shape.policy),
+        policy=_policy(folder, shape.policy, resolved),
         redaction=Redaction(memo_entries=shape.redaction.memo_entries),
         records=Records(
             durability=shape.records.durability,
@@ -64,8 +65,24 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
     )
 
 
-def _policy(folder: Path, shape: PolicyShape) -> Policy:
-    return Policy(path=folder / shape.path, reload_s=shape.reload_s, trial_s=shape.trial_s, timeout_s=shape.timeout_s, memo_entries=shape.memo_entries)
+def _policy(folder: Path, shape: PolicyShape, resolved: Resolved) -> Policy:
+    return Policy(
+        path=folder / shape.path,
+        reload_s=shape.reload_s,
+        trial_s=shape.trial_s,
+        timeout_s=shape.timeout_s,
+        memo_entries=shape.memo_entries,
+        opa=_opa(shape.opa, resolved) if shape.engine == "opa" else None,
+    )
+
+
+def _opa(shape: OpaShape, resolved: Resolved) -> Opa:
+    return Opa(
+        url=resolved.texts.get(OPA_URL, shape.url),
+        token=resolved.secrets.get(OPA_TOKEN),
+        timeout_s=shape.timeout_ms / 1000,
+        fallback=shape.fallback == "embedded",
+    )
 
 
 def _database(folder: Path, database: str, resolved: Resolved) -> Path | Secret:

@@ -76,6 +76,16 @@ def _url_or_env(value: str) -> str:
     return value if parse_env(value) is not None else _url(value)
 
 
+def is_origin(value: str) -> bool:
+    """Whether ``value`` is an http(s) URL of a host and a port alone."""
+    return is_url(value) and urlsplit(value).path in {"", "/"}
+
+
+def _origin_or_env(value: str) -> str:
+    _must(parse_env(value) is not None or is_origin(value), "is not a URL such as http://127.0.0.1:8181 (http or https, no path, user, query or fragment)")
+    return value
+
+
 def _reference(value: str) -> str:
     reference = parse_env(value)
     is_file = value.startswith("file:") and len(value) > len("file:") and "\0" not in value
@@ -168,6 +178,7 @@ LastResort = Annotated[Any, AfterValidator(_last_resort)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlOrEnv = Annotated[str, AfterValidator(_url_or_env)]
+OriginOrEnv = Annotated[str, AfterValidator(_origin_or_env)]
 Reference = Annotated[str, AfterValidator(_reference)]
 Text = Annotated[str, AfterValidator(_text)]
 Aliases = Annotated[tuple[Annotated[str, AfterValidator(_alias)], ...], AfterValidator(_no_twins)]

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from gateway.configuration.forms import Seconds, Shape, Text
+from gateway.configuration.forms import OriginOrEnv, Reference, Seconds, Shape, Text, section
+
+
+class OpaShape(Shape):
+    """The OPA server that decides where `engine` is `opa`."""
+
+    url: OriginOrEnv = Field("http://127.0.0.1:8181", description="Where it is: http or https, host and port, no path; or env:NAME.")
+    token: Reference | None = Field(None, description="Its bearer token, by reference; env:NAME:- says that there may be none.")
+    timeout_ms: int = Field(500, ge=1, le=60_000, description="Milliseconds after which its decision comes too late.")
+    fallback: Literal["none", "embedded"] = Field(
+        "none", description="Who decides while it cannot be asked: nobody (intents are refused), or the embedded engine by the same revision."
+    )
 
 
 class PolicyShape(Shape):
     """The Rego that decides."""
+
+    engine: Literal["embedded", "opa"] = Field("embedded", description="What evaluates it: the engine in this process, or an OPA server.")
+    opa: OpaShape = section(OpaShape, "The OPA server, where engine is opa. It has to have the same revision loaded as a bundle.")
 
     path: Text = Field("policies", description="Folder of the Rego files and their data.yaml, relative to this file.")
     reload_s: Seconds = Field(1.0, description="Seconds between looks for a change.")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.configuration.forms import is_url
+from gateway.configuration.forms import is_origin, is_url
 from gateway.configuration.problems import Where, dotted
 from gateway.configuration.route_checks import check_routes
 from gateway.configuration.schema_files import read_schemas
@@ -19,6 +19,8 @@ from gateway.domain import Json
 
 API_KEY_HASH_BYTES = 32
 PLACEHOLDER_KEY_BYTES = 16
+OPA_URL: Where = ("policy", "opa", "url")
+OPA_TOKEN: Where = ("policy", "opa", "token")
 
 
 class SecretReference(NamedTuple):
@@ -71,6 +73,7 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
         (("keys", "api_key_hash"), at_least(API_KEY_HASH_BYTES)),
         (("keys", "record_signing"), ed25519_seed),
         (("database",), postgres_url),
+        (OPA_TOKEN, header_value),
         *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)) for name in mapping(document.data.get("tenants"))),
         *((("targets", name, "api_key"), header_value) for name in mapping(document.data.get("targets"))),
     ]
@@ -82,17 +85,17 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
 
 def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) -> Secret | None:
     secret = resolve(place.reference, document.path.parent, env, place.decode)
-    if secret is None and place.target is None:
+    if secret is None and place.target is None and place.where != OPA_TOKEN:
         raise UnresolvedError("is required, so an empty default cannot stand for it")
     return secret
 
 
 def _environment_texts(document: Document) -> Iterator[tuple[Where, str]]:
-    for name in mapping(document.data.get("targets")):
-        for key in ("base_url", "model"):
-            text = at(document, ("targets", name, key))
-            if isinstance(text, str) and parse_env(text):
-                yield ("targets", name, key), text
+    places: list[Where] = [("targets", name, key) for name in mapping(document.data.get("targets")) for key in ("base_url", "model")]
+    for where in (*places, OPA_URL):
+        text = at(document, where)
+        if isinstance(text, str) and parse_env(text):
+            yield where, text
 
 
 def _environment_text(where: Where, text: str, env: Mapping[str, str]) -> str:
@@ -100,6 +103,8 @@ def _environment_text(where: Where, text: str, env: Mapping[str, str]) -> str:
     value = lookup(reference, env) if reference else text
     if where[-1] == "base_url" and not is_url(value):
         raise UnresolvedError(f"{text.partition(':-')[0]} does not hold a URL such as http://127.0.0.1:9101/v1 (http or https, no user, query or fragment)")
+    if where == OPA_URL and not is_origin(value):
+        raise UnresolvedError(f"{text.partition(':-')[0]} does not hold a URL such as http://127.0.0.1:8181 (http or https, no path, user, query or fragment)")
     if not value.strip() or not value.isprintable():
         raise UnresolvedError(f"{text.partition(':-')[0]} does not hold a name")
     return value

@@ -5,7 +5,7 @@
 - ``model_litellm``: calls of every other provider; of the files named after it, ``_library`` loads litellm, ``_wire`` is the network under it, and ``_forms``,
   ``_schemas``, ``_stream`` and ``_errors`` are what goes in and comes out.
 - ``price_table``, ``token_counter``: prices and the tokenizer from litellm's package data, without importing litellm (the one importer of tiktoken).
-- ``policy_engine_embedded``: Rego within the process.
+- ``policy_engine_embedded``: Rego within the process. ``policy_engine_opa``: Rego in an OPA server.
 - ``database`` and what is named after it, ``migrations``: SQLite.
 - ``telemetry``: spans, metrics and logs on their way out.
 """

@@ -46,6 +46,7 @@ def decision_facts(decision: Decision) -> Json:
         "revision": decision.revision,
         "memoised": decision.memoised,
         "duration_ns": decision.duration_ns,
+        "engine": decision.engine,
     }
 
 

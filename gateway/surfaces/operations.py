@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.capabilities.policy.opa_engine import OpaEngine
 from gateway.errors import Forbidden
 from gateway.pipeline.identify import identify_key
 from gateway.pipeline.services import Services
@@ -62,7 +63,10 @@ def operations_router(services: Services) -> APIRouter:
 
     @router.get("/readyz", summary="Whether the gateway can serve intents")
     async def readyz(response: Response) -> dict[str, Any]:
-        """503 where intents would be refused: draining, no policy, or no database. A failed policy reload is reported, and the last good one serves."""
+        """503 where intents would be refused: draining, no policy, nobody who may decide, or no database.
+
+        A failed policy reload is reported, and the last good one serves; so is an OPA server in whose place the embedded engine decides.
+        """
         report = readiness(services)
         response.status_code = 200 if report["status"] != "unready" else 503
         return report
@@ -80,10 +84,24 @@ def operations_router(services: Services) -> APIRouter:
 def readiness(services: Services) -> dict[str, Any]:
     """What the gateway stands on, and whether that is enough to serve."""
     policy = services.policy.status
+    opa = services.policy.opa
     checks = {
-        "policy": {"revision": policy.revision, "reload_error": policy.error or None},
+        "policy": {"revision": policy.revision, "reload_error": policy.error or None, **({} if opa is None else {"opa": opa_check(opa, policy.revision)})},
         "records": {"available": services.records.available},
         "draining": services.limits.draining,
     }
-    unready = services.limits.draining or not policy.live or not services.records.available
-    return {"status": "unready" if unready else "degraded" if policy.error else "ready", **checks}
+    decides = opa is None or services.policy.decides_in_opa
+    nobody = not policy.live or not (decides or (opa is not None and opa.fallback))
+    unready = services.limits.draining or nobody or not services.records.available
+    return {"status": "unready" if unready else "ready" if decides and not policy.error else "degraded", **checks}
+
+
+def opa_check(opa: OpaEngine, revision: str) -> dict[str, Any]:
+    """What is known of the OPA server that decides, and who does while it cannot be asked."""
+    status = opa.status
+    return {
+        "reachable": status.reachable,
+        "error": status.why or None,
+        "same_revision": status.reachable and revision in status.revisions,
+        "fallback": "embedded" if opa.fallback else "none",
+    }

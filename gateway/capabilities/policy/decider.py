@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.capabilities.policy import syntax
 from gateway.capabilities.policy.bundle import Signature, signature
@@ -16,6 +16,9 @@ from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
 from gateway.capabilities.policy.problems import PolicyError, Problem
 from gateway.capabilities.policy.trial import Trial
 from gateway.domain import Decision, Hook, Reason, Verdict
+
+if TYPE_CHECKING:
+    from gateway.capabilities.policy.opa_engine import OpaEngine
 
 OnReload = Callable[[bool, str, Sequence[Problem]], None]
 """Called after every attempt to reload: whether it worked, the live revision, and what was wrong."""
@@ -64,8 +67,13 @@ class PolicyStatus:
 class PolicyDecider:
     """Holds the live policy and keeps it up to date. One per process; ``decide`` belongs to the event loop's thread."""
 
-    def __init__(self, options: PolicyOptions | None = None, *, policy: Policy | None = None, on_reload: OnReload | None = None) -> None:
-        """A decider of the folder in ``options`` (``start`` loads it), or of a ``policy`` made elsewhere."""
+    def __init__(
+        self, options: PolicyOptions | None = None, *, policy: Policy | None = None, on_reload: OnReload | None = None, opa: OpaEngine | None = None
+    ) -> None:
+        """A decider of the folder in ``options`` (``start`` loads it), or of a ``policy`` made elsewhere; ``opa`` decides by it where there is one."""
+        self.opa = opa
+        """The OPA server that decides; ``None`` where the embedded engine does."""
+        self._before: Policy | None = None
         self._options = options
         self._policy = policy
         self._on_reload = on_reload
@@ -97,13 +105,25 @@ class PolicyDecider:
         """The decision of the live policy on ``parts``, the sections of the input by name; any value in them may be a callable without parameters.
 
         Never raises: every fault is a ``deny`` with a reason ``policy.undefined``, ``.malformed``, ``.unsupported``, ``.error``, ``.timeout`` or
-        ``.unavailable``. It is a coroutine because an engine elsewhere will have to be awaited; the embedded one decides at once.
+        ``.unavailable``. It is a coroutine because an OPA server has to be awaited; the embedded engine decides at once.
         """
         if self._policy is None:
             return Decision(hook=hook, verdict=_NOTHING, revision="", input=b"{}", memoised=False, duration_ns=0)
         if hook is Hook.ANSWER and self._policy.reads_answer_content and _has_left(parts):
             return Decision(hook=hook, verdict=_TOO_LATE, revision=self._policy.revision, input=b"{}", memoised=False, duration_ns=0)
-        return self._policy.decide(hook, parts)
+        if self.opa is None:
+            return self._policy.decide(hook, parts)
+        first, second = self._policy, self._before
+        if second is not None and hook is Hook.ANSWER and second.reads_answer_content and _has_left(parts):
+            second = None
+        if second is not None and not self.opa.confirms(first.revision) and self.opa.confirms(second.revision):
+            first, second = second, first  # the server has not loaded yet what this gateway has: until then it decides by the last one
+        return await first.decide_in(self.opa, hook, parts, other=second)
+
+    @property
+    def decides_in_opa(self) -> bool:
+        """Whether the OPA server answered when it was last asked, and has the live revision or the one before it."""
+        return self.opa is not None and any(policy is not None and self.opa.confirms(policy.revision) for policy in (self._policy, self._before))
 
     async def start(self) -> None:
         """Load the policy, then look for changes until ``close``.
@@ -114,6 +134,8 @@ class PolicyDecider:
         options = self._required()
         self._signature = await asyncio.to_thread(signature, options.path)
         self._go_live(await self._load(options))
+        if self.opa is not None:
+            await self.opa.start()
         self._task = asyncio.create_task(self._watch(options), name="policy reload")
 
     async def close(self) -> None:
@@ -123,6 +145,8 @@ class PolicyDecider:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        if self.opa is not None:
+            await self.opa.close()
 
     async def reload_if_changed(self) -> bool:
         """Look once; whether there was a change (good or bad) that is now dealt with."""
@@ -166,7 +190,7 @@ class PolicyDecider:
 
     def _go_live(self, policy: Policy) -> None:
         policy.prepare()
-        self._policy = policy
+        self._before, self._policy = self._policy, policy
         self._status = replace(self._status, revision=policy.revision, loaded_ns=time_ns(), error="")
 
     def _failed(self, problems: Sequence[Problem]) -> None:

@@ -12,7 +12,7 @@ from gateway.capabilities.policy.memo import VerdictMemo
 from gateway.capabilities.policy.projection import InputError, Projection, paths_of
 from gateway.capabilities.policy.syntax import Path, Program
 from gateway.capabilities.policy.verdict import VerdictError, parse
-from gateway.domain import Decision, Hook, Reason, Verdict
+from gateway.domain import EMBEDDED, ENGINES, OPA, Decision, Hook, Reason, Verdict
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineError
 
 MAX_VERDICT_CHARS: Final = 65_536
@@ -33,10 +33,25 @@ class Engine(Protocol):
         """Get ready for this thread; raises ``EngineError`` alone."""
 
 
-class _RefusalError(Exception):
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = Reason(rule, message)
+class OtherRevisionError(EngineError):
+    """The engine elsewhere answered, by another revision than it was asked for; ``revisions`` are those that it has."""
+
+    def __init__(self, revisions: frozenset[str]) -> None:
+        super().__init__("unavailable", "the OPA server decides by another revision")
+        self.revisions = revisions
+
+
+class Elsewhere(Protocol):
+    """An engine in another process that has a policy of its own: ``opa_engine.OpaEngine``."""
+
+    def confirms(self, revision: str) -> bool:
+        """Whether it answered when it was last asked, and had ``revision``: then what it said before still holds."""
+
+    async def evaluate(self, hook: Hook, document: str, revision: str) -> Any:
+        """The hook's verdict by ``revision``, decoded, or ``UNDEFINED``; raises ``EngineError`` alone."""
+
+    def falls_back(self, hook: Hook, fault: EngineError) -> bool:
+        """Whether the embedded engine decides because of ``fault``."""
 
 
 class Policy:
@@ -51,12 +66,11 @@ class Policy:
         self._timeout_ns = int(timeout_s * 1e9)
         self._paths = {hook: paths_of(program, ("gateway", hook.value, "verdict")) for hook in Hook}
         self._projections = {hook: Projection(hook, paths) for hook, paths in self._paths.items()}
-        self._memos = {hook: VerdictMemo(memo_entries) for hook, paths in self._paths.items() if memo_entries and not _volatile(paths)}
         self.reads_answer_content = _touches(self._paths[Hook.ANSWER], CONTENT_OF_ANSWER)
         """Whether the answer hook refers to the content of the answer, so that it can only be asked once the answer is complete."""
 
         self._reads_judgements = _touches(self._paths[Hook.ANSWER], JUDGEMENTS)
-        self._judged = VerdictMemo(min(memo_entries, JUDGED_ENTRIES))
+        self._memos = {engine: self._memories(memo_entries) for engine in ENGINES}
 
     def reads(self, hook: Hook) -> frozenset[Path]:
         """The paths of the input that this hook's rules refer to; the empty path stands for all of it."""
@@ -64,7 +78,7 @@ class Policy:
 
     def memoises(self, hook: Hook) -> bool:
         """Whether verdicts of this hook are remembered."""
-        return hook in self._memos
+        return hook in self._memos[EMBEDDED]
 
     def prepare(self) -> None:
         """Compile for this thread now; a failure shows in the first decision instead."""
@@ -74,43 +88,88 @@ class Policy:
             return
 
     def decide(self, hook: Hook, parts: Mapping[str, Any]) -> Decision:
-        """The decision on ``parts``. Whatever goes wrong is a decision, too: ``deny``, with a reason that says what."""
+        """The decision on ``parts``, in this process. Whatever goes wrong is a decision, too: ``deny``, with a reason that says what."""
         started = perf_counter_ns()
-        memo = self._memos.get(hook)
-        if memo is not None and hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts):
-            memo = self._judged
         try:
             document = self._projections[hook].document(parts)
         except InputError as fault:
             return self._decision(hook, _denial("policy.error", fault.message), fault.document, started)
+        return self._decide(hook, parts, document, started)
+
+    async def decide_in(self, opa: Elsewhere, hook: Hook, parts: Mapping[str, Any], *, other: Policy | None = None) -> Decision:
+        """The decision of an OPA server that has this revision, or that of ``other``: it and this gateway need not change at one moment.
+
+        Never raises. Where the server cannot be asked, the embedded engine decides if it may, else nobody: ``policy.unavailable`` or ``policy.timeout``.
+        """
+        started = perf_counter_ns()
+        try:
+            document = self._projections[hook].document(parts)
+        except InputError as fault:
+            return self._decision(hook, _denial("policy.error", fault.message), fault.document, started, engine=OPA)
+        memo = self._memo(OPA, hook, parts)
+        remembered = memo.get(document) if memo is not None and opa.confirms(self.revision) else None
+        if remembered is not None:
+            return self._decision(hook, remembered, document, started, memoised=True, engine=OPA)
+        try:
+            value = await opa.evaluate(hook, document.decode(), self.revision)
+        except EngineError as fault:
+            if other is not None and isinstance(fault, OtherRevisionError) and other.revision in fault.revisions:
+                return await other.decide_in(opa, hook, parts)
+            if opa.falls_back(hook, fault):
+                return self._decide(hook, parts, document, started)
+            return self._decision(hook, _faulty(fault), document, started, engine=OPA)
+        verdict, good = _read(hook, value)
+        if memo is not None and good:
+            memo.put(document, verdict)
+        return self._decision(hook, verdict, document, started, engine=OPA)
+
+    def _decide(self, hook: Hook, parts: Mapping[str, Any], document: bytes, started: int) -> Decision:
+        """From memory, or by the embedded engine."""
+        memo = self._memo(EMBEDDED, hook, parts)
         remembered = memo.get(document) if memo is not None else None
         if remembered is not None:
             return self._decision(hook, remembered, document, started, memoised=True)
-        try:
-            verdict = self._evaluate(hook, document)
-        except _RefusalError as fault:
-            return self._decision(hook, Verdict(outcome="deny", reasons=(fault.reason,)), document, started)
-        if memo is not None:
+        verdict, good = self._evaluate(hook, document)
+        if memo is not None and good:
             memo.put(document, verdict)
         return self._decision(hook, verdict, document, started)
 
-    def _evaluate(self, hook: Hook, document: bytes) -> Verdict:
+    def _evaluate(self, hook: Hook, document: bytes) -> tuple[Verdict, bool]:
+        """The verdict, and whether it is the policy's own, which can be remembered."""
         started = perf_counter_ns()
         try:
             value = self._engine.evaluate(VERDICT_RULES[hook], document.decode(), max_chars=MAX_VERDICT_CHARS)
         except EngineError as fault:
-            raise _RefusalError("policy.malformed" if fault.kind == "size" else "policy.error", _told(fault)) from fault
+            return _faulty(fault), False
         if perf_counter_ns() - started > self._timeout_ns:
-            raise _RefusalError("policy.timeout", "policy took too long to decide")
-        if value is UNDEFINED:
-            raise _RefusalError("policy.undefined", f"policy has no verdict for this {hook.value}")
-        try:
-            return parse(value)
-        except VerdictError as fault:
-            raise _RefusalError(fault.rule, fault.message) from fault
+            return _denial("policy.timeout", "policy took too long to decide"), False
+        return _read(hook, value)
 
-    def _decision(self, hook: Hook, verdict: Verdict, document: bytes, started: int, *, memoised: bool = False) -> Decision:
-        return Decision(hook=hook, verdict=verdict, revision=self.revision, input=document, memoised=memoised, duration_ns=perf_counter_ns() - started)
+    def _memories(self, entries: int) -> dict[Hook | None, VerdictMemo]:
+        """One engine's memos; that of ``None`` is for answers with a confidence. What one engine said is never told as the other's."""
+        memos: dict[Hook | None, VerdictMemo] = {hook: VerdictMemo(entries) for hook, paths in self._paths.items() if entries and not _volatile(paths)}
+        return memos | {None: VerdictMemo(min(entries, JUDGED_ENTRIES))}
+
+    def _memo(self, engine: str, hook: Hook, parts: Mapping[str, Any]) -> VerdictMemo | None:
+        memos = self._memos[engine]
+        memo = memos.get(hook)
+        if memo is not None and hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts):
+            return memos[None]
+        return memo
+
+    def _decision(self, hook: Hook, verdict: Verdict, document: bytes, started: int, *, memoised: bool = False, engine: str = EMBEDDED) -> Decision:
+        took = perf_counter_ns() - started
+        return Decision(hook=hook, verdict=verdict, revision=self.revision, input=document, memoised=memoised, duration_ns=took, engine=engine)
+
+
+def _read(hook: Hook, value: Any) -> tuple[Verdict, bool]:
+    """What ``value`` states, and whether it is a verdict of the contract."""
+    if value is UNDEFINED:
+        return _denial("policy.undefined", f"policy has no verdict for this {hook.value}"), False
+    try:
+        return parse(value), True
+    except VerdictError as fault:
+        return _denial(fault.rule, fault.message), False
 
 
 def _volatile(paths: frozenset[Path]) -> bool:
@@ -131,8 +190,20 @@ def _denial(rule: str, message: str) -> Verdict:
     return Verdict(outcome="deny", reasons=(Reason(rule, message),))
 
 
-def _told(fault: EngineError) -> str:
+def _faulty(fault: EngineError) -> Verdict:
     """What happened, without the engine's own words: they can quote the input."""
-    where = f" at {fault.file}:{fault.line}" if fault.line and fault.file else ""
-    what = {"size": "gave a verdict that is too large", "panic": "made the engine fail", "syntax": "does not compile"}.get(fault.kind, "failed")
-    return f"policy {what}{where}"
+    if isinstance(fault, OtherRevisionError):
+        return _denial("policy.unavailable", _OTHER if fault.revisions else _NONE)
+    rule, what = _FAULTS.get(fault.kind, ("policy.error", "policy failed"))
+    return _denial(rule, f"{what} at {fault.file}:{fault.line}" if fault.line and fault.file else what)
+
+
+_FAULTS: Final = {
+    "size": ("policy.malformed", "policy gave a verdict that is too large"),
+    "panic": ("policy.error", "policy made the engine fail"),
+    "syntax": ("policy.error", "policy does not compile"),
+    "timeout": ("policy.timeout", "the OPA server took too long to decide"),
+    "unavailable": ("policy.unavailable", "the OPA server cannot be asked, and nobody else may decide"),
+}
+_OTHER: Final = "the OPA server decides by another revision of the policy than this gateway has"
+_NONE: Final = "the OPA server does not say by which revision of the policy it decides"

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from gateway.domain import Attempt, Decision, State
+from gateway.domain import Attempt, Decision, Hook, State
 from gateway.infrastructure.telemetry.instruments import Counter, Gauge, Histogram, Info, Instrument, States
 from gateway.infrastructure.telemetry.semconv import CHAT, OPENAI
 
@@ -59,6 +59,9 @@ class Metrics:
         self._decision_seconds = Histogram("gateway_decision_duration_seconds", "Time to a verdict.", _SHORT_SECONDS, ("hook",))
         self._reloads = Counter("gateway_policy_reloads", "Policy bundles that were loaded or refused.", ("result",), [("ok",), ("failed",)])
         self._policy = Info("gateway_policy_info", "The policy revision in force.", "revision")
+        self._opa_requests = Counter("gateway_opa_requests", "Decisions that an OPA server was asked for, by what came of it.", ("result",))
+        self._opa_fallbacks = Counter("gateway_opa_fallbacks", "Decisions of the embedded engine because the OPA server could not be asked.", ("hook",))
+        self._opa_breaker = States("gateway_opa_breaker_state", "The state that the OPA server's breaker is in.", "server", _BREAKER_STATES)
         self._commit_seconds = Histogram("gateway_record_commit_duration_seconds", "Duration of a group commit.", _SHORT_SECONDS)
         self._commit_entries = Histogram("gateway_record_batch_entries", "Entries in a group commit.", _BATCHES)
         self._record_queue = Gauge("gateway_record_queue_entries", "Entries that wait for the next group commit.")
@@ -151,6 +154,18 @@ class Metrics:
     def policy_refused(self) -> None:
         """A changed policy bundle was not accepted; the last good one stays in force."""
         self._reloads.add("failed")
+
+    def opa_asked(self, result: str) -> None:
+        """An OPA server was to decide: ``ok``, ``error`` (the policy's), ``size``, ``timeout``, ``unavailable``, ``revision`` (another), ``breaker_open``."""
+        self._opa_requests.add(result)
+
+    def opa_fallback(self, hook: Hook) -> None:
+        """The embedded engine decided because the OPA server could not be asked."""
+        self._opa_fallbacks.add(hook.value)
+
+    def opa_breaker(self, server: str, state: str) -> None:
+        """The OPA server's breaker is ``closed``, ``open`` or ``half_open`` now."""
+        self._opa_breaker.set(server, state)
 
     def record_committed(self, entries: int, duration_ns: int) -> None:
         """A group commit is durable. For the thread that commits."""

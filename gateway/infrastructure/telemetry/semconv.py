@@ -65,6 +65,7 @@ POLICY_OUTCOME: Final = "gateway.policy.outcome"
 POLICY_REVISION: Final = "gateway.policy.revision"
 POLICY_RULES: Final = "gateway.policy.rules"
 POLICY_MEMOISED: Final = "gateway.policy.memoised"
+POLICY_ENGINE: Final = "gateway.policy.engine"
 FINDINGS: Final = "gateway.findings"
 FINDING_CATEGORIES: Final = "gateway.finding_categories"
 CONTENT_TRUNCATED: Final = "gateway.content_truncated"
@@ -193,6 +194,7 @@ def decision_attributes(decision: Decision) -> dict[str, AttributeValue]:
         POLICY_OUTCOME: verdict.outcome,
         POLICY_REVISION: decision.revision,
         POLICY_MEMOISED: decision.memoised,
+        POLICY_ENGINE: decision.engine,
         POLICY_RULES: [reason.rule for reason in verdict.reasons] or None,
     }
 

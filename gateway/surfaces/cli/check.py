@@ -19,6 +19,7 @@ from gateway.domain import StreamMode
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.settings import Parts, Problem, RedactionOptions, Route, Secret, Settings, SettingsError, Target, Tenant, load, parts_of
 from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
+from gateway.surfaces.cli.opa_words import about_opa, ask_opa
 from gateway.surfaces.cli.route_words import about, in_order
 
 
@@ -35,11 +36,15 @@ class Compiled:
 
 
 @click.command()
+@click.option("--online", is_flag=True, help="Ask the OPA server whether it decides by this policy, where one is configured. Nothing else is called.")
 @config_option
-def command(config: Path) -> None:
+def command(config: Path, online: bool) -> None:
     """Check the config and print what it compiles to. Secrets are not shown."""
-    for line in report(compile_all(config)):
+    compiled = compile_all(config)
+    for line in report(compiled):
         click.echo(line)
+    if online and compiled.settings.policy.opa is not None:
+        click.echo(f"           {ask_opa(compiled.settings.policy.opa, compiled.policy.revision)}")
 
 
 def compile_all(config: Path) -> Compiled:
@@ -110,6 +115,8 @@ def report(compiled: Compiled) -> Iterator[str]:
     yield f"server     {_address(settings)}; at most {limits.in_flight} intents at once, bodies of {limits.body_bytes} bytes"
     yield f"database   {compiled.database}"
     yield f"policy     {settings.policy.path}, revision {compiled.policy.revision[:12]}"
+    if settings.policy.opa is not None:
+        yield f"engine     {about_opa(settings.policy.opa)}"
     yield from (_tenant(tenant, compiled.scanners[tenant.name]) for tenant in settings.tenants.values())
     yield from (_target(target) for target in settings.targets.values())
     yield from (f"schema     {name}: a JSON Schema {_users(settings, name)}" for name in settings.schemas)

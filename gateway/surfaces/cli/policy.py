@@ -10,6 +10,7 @@ COMMANDS = {
     "check": Late("gateway.surfaces.cli.policy_lint", "The same as lint."),
     "eval": Late("gateway.surfaces.cli.policy_eval", "The verdict on an input, and what it was based on."),
     "lint": Late("gateway.surfaces.cli.policy_lint", "Whether the policy could go live, and if not, why."),
+    "revision": Late("gateway.surfaces.cli.policy_revision", "The revision of the policy, for an OPA server's bundle."),
     "test": Late("gateway.surfaces.cli.policy_test", "Run the tests of the policy."),
 }
 

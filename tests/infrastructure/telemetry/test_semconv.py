@@ -132,6 +132,7 @@ def test_a_decision_shows_its_rules_and_revision() -> None:
         "gateway.policy.outcome": "deny",
         "gateway.policy.revision": "ab" * 32,
         "gateway.policy.memoised": False,
+        "gateway.policy.engine": "embedded",
         "gateway.policy.rules": ["team_route"],
     }
 
