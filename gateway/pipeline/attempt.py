@@ -44,6 +44,7 @@ class OpenAttempt:
         self._ends_in_time = step.target.limits.total_s <= course.remaining_s * _AS_SOON
         self.started_ns = time.time_ns()
         self.first_token_ns: int | None = None
+        self._limit: asyncio.Timeout | None = None
 
     @property
     def target(self) -> Target:
@@ -57,7 +58,10 @@ class OpenAttempt:
 
     def in_time(self) -> AbstractAsyncContextManager[object]:
         """A block that ends in ``TimeoutError`` at the deadline of the whole intent, unless the target's own limit ends it by then anyway."""
-        return _UNTIMED if self._ends_in_time else asyncio.timeout(self._course.remaining_s)
+        if self._ends_in_time:
+            return _UNTIMED
+        self._limit = asyncio.timeout(self._course.remaining_s)
+        return self._limit
 
     async def complete(self) -> Reply:
         """The whole answer of the target.
@@ -125,14 +129,23 @@ class OpenAttempt:
         """
         if self._ended:
             return
-        if isinstance(error, asyncio.CancelledError) and self._course.remaining_s <= 0:
-            error = late()
+        if isinstance(error, asyncio.CancelledError) and self._is_late:
+            error = self.late()
         code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
         self._close(self._spent(answer), error=code, status=getattr(error, "upstream_status", None), response=answer or {})
         if isinstance(error, asyncio.CancelledError):
             self._course.dropped(self._step)
         else:
             self._course.failed(self._step, error if isinstance(error, GatewayError) else _CRASHED)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._course.remaining_s <= 0 or (self._limit is not None and self._limit.expired())
+
+    def late(self) -> UpstreamTimeout:
+        """The error for the deadline of the whole intent, which has passed: there is nothing more to try."""
+        self._course.expire()
+        return late()
 
     def _spent(self, answer: Json | None) -> Usage | None:
         """About what an answer that broke off has cost: providers charge for what they said. ``None`` where nothing came of it."""

@@ -70,6 +70,7 @@ class Asking:
             async with attempt.in_time():
                 return await work(attempt)
         except TimeoutError:
+            self.course.expire()
             raise late() from None
         finally:
             if attempt is None:  # nobody was called, so nobody will say how it went

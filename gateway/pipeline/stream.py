@@ -23,7 +23,7 @@ from gateway.infrastructure.model_client import AnswerStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.answer import Obtaining, last_resort
 from gateway.pipeline.assemble import Question
-from gateway.pipeline.attempt import OpenAttempt, late
+from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.attempts import FAILURES, Asking
 from gateway.pipeline.close import close, crashed, cut_off, denied, refuse
 from gateway.pipeline.facts import message_facts
@@ -32,6 +32,9 @@ from gateway.pipeline.release import gateway_object, judge, note_logprobs, note_
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
 from gateway.pipeline.verify import Answer, Given
+
+_AT_A_TIME = 200
+"""Chunks of a held answer that are made ready before others have their turn: some milliseconds."""
 
 
 async def open_stream(services: Services, intent: Intent, allowed: Allowed, asking: Asking, question: Question) -> ReleasedStream:
@@ -214,7 +217,7 @@ class PassRelay(Relay):
         except StopAsyncIteration:
             return None
         except TimeoutError:
-            raise late() from None
+            raise self._attempt.late() from None
 
     async def _screened(self, answer: Json, redactor: ChatStream) -> Screened:
         intent, target = self.intent, self._attempt.target
@@ -261,7 +264,13 @@ class BufferedRelay(Relay):
             raise denied(verdict)
         redactor = self._redact(verdict.obligations)
         chunks = answer.chunks if answer.chunks is not None else chunks_of(answer.body)
-        leaving = [event(kept) for chunk in chunks if (kept := self._holder.take(redactor.push(chunk))) is not None]
+        leaving = []
+        for at, chunk in enumerate(chunks, start=1):
+            kept = self._holder.take(redactor.push(chunk))
+            if kept is not None:
+                leaving.append(event(kept))
+            if at % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
         return b"".join([*leaving, await self._complete(redactor, verdict)])
 
     def _fail(self, error: BaseException) -> None:

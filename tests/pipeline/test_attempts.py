@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+import uvloop
 
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 from tests.pipeline.rego import READS_TEXT, policy
@@ -195,3 +196,24 @@ import rego.v1
 
 verdict := {"outcome": "deny", "reasons": [{"rule": "no", "message": "no"}]} if input.answer.text != "x"
 """
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_deadline_ends_the_intent_however_early_a_loops_timer_is(tmp_path: Path, stream: bool) -> None:
+    """uvloop, which serves, counts from the beginning of a round of the loop: its timers can be milliseconds early, which are no time for one more call."""
+    routing = Routing(
+        assistant="{targets: [{target: simulated}, {target: second}], retries: {max: 1, backoff_s: 0.001}, deadline_s: 0.05}",
+        targets={"second": "model: simulated-2, breaker: {failures: 100}"},
+    )
+    changes = {"    model: simulated-1\n": "    model: simulated-1\n    breaker: {failures: 100}\n"}
+
+    async def late() -> list[Any]:
+        async with local_gateway(tmp_path, "rules: [{fault: {slow: first_token, hang_s: 9}}]", routing=routing, changes=changes) as local:
+            await local.ask("the first takes longer")
+            for _ in range(20):
+                assert (await local.ask("hello", stream=stream)).status == 504
+            closed = [entry["facts"]["attempts"] for entry in await local.entries() if entry["kind"] == "closed"]
+            return [[(one["purpose"], one["error"]) for one in attempts] for attempts in closed[1:]]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(late()) == [[("first", "upstream.deadline")]] * 20

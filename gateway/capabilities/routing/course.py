@@ -162,6 +162,10 @@ class Course:
             if step.purpose in {Purpose.FIRST, Purpose.FALLBACK, Purpose.HEDGE}:
                 candidate.tries -= 1
 
+    def expire(self) -> None:
+        """The deadline has passed, whatever the clock says: a loop's timers can be some milliseconds early, which are no time for one more call."""
+        self.deadline = min(self.deadline, self._breakers.now())
+
     def give_up_target(self, target: Target) -> None:
         """The answers of ``target`` are of no use: do not come back to it."""
         candidate = self._candidates.get(target.name)
