@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from gateway.testing import ALLOW_ALL, LocalGateway, Reply, local_gateway
+from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 from tests.pipeline.rego import READS_TEXT, answer_says, intent_says
 from tests.servers.collector import Collector
 from tests.servers.jaeger_server import Jaeger, JaegerSpan
@@ -51,9 +51,11 @@ CASES = [
 
 
 @asynccontextmanager
-async def traced(folder: Path, endpoint: str, *, capture: bool = False, script: str = "", policies: dict[str, str] = ALLOW_ALL) -> AsyncIterator[LocalGateway]:
+async def traced(
+    folder: Path, endpoint: str, *, capture: bool = False, script: str = "", policies: dict[str, str] = ALLOW_ALL, routing: Routing | None = None
+) -> AsyncIterator[LocalGateway]:
     telemetry = f"{{traces: {{endpoint: '{endpoint}', capture_content: {str(capture).lower()}}}, logs: {{level: error}}}}"
-    async with local_gateway(folder, script, policies=policies, telemetry=telemetry) as local:
+    async with local_gateway(folder, script, policies=policies, telemetry=telemetry, routing=routing) as local:
         yield local
 
 
@@ -131,6 +133,40 @@ async def test_the_spans_tell_what_was_found_decided_and_used_by_the_names_of_th
     assert chat["gen_ai.usage.output_tokens"] > 0
     assert chat["gen_ai.response.id"].startswith("chatcmpl-simulated-")
     assert chat.get("gen_ai.request.stream", False) is stream
+
+
+MENDING = """
+rules:
+  - {when: {model: simulated-1}, fault: {status: 500}}
+  - {when: {model: simulated-2}, reply: '{"canary": 1}', usage: {input: 10, output: 5}}
+  - {reply: '{"city": "Utrecht"}', usage: {input: 20, output: 5}}
+"""
+PRICE = "price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 2000}"
+MENDED = Routing(
+    assistant="{targets: [{target: simulated}, {target: second}], retries: {max: 0}, repair: {asks: 1, target: third}, confidence: {}}",
+    targets={name: f"model: simulated-{at}, {PRICE}" for at, name in ((2, "second"), (3, "third"))},
+)
+PLACE = {"type": "json_schema", "json_schema": {"name": "place", "schema": {"type": "object", "required": ["city"]}}}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_every_call_of_a_target_is_a_span_with_its_purpose_and_the_root_has_what_they_came_to(tmp_path: Path, jaeger: Jaeger, stream: bool) -> None:
+    async with traced(tmp_path, jaeger.otlp_http, script=MENDING, routing=MENDED) as local:
+        reply = await local.ask("where?", stream=stream, response_format=PLACE)
+        root, spans, names = tree(jaeger, reply, len(WHOLE) + 4)
+    assert sorted(names) == sorted([*WHOLE, "chat simulated-2", "chat simulated-3", "gateway.assess"])
+    calls = [spans[f"chat simulated-{at}"] for at in (1, 2, 3)]
+    told = [[call.tags.get(name) for name in ("gateway.target", "gateway.attempt.purpose", "error.type", "gateway.cost_microusd")] for call in calls]
+    assert told == [["simulated", "first", "upstream.unavailable", None], ["second", "fallback", None, 20_000], ["third", "repair", None, 30_000]]
+    assert [call.tags.get("error") for call in calls] == [True, None, None]
+    assert [request.headers["traceparent"].split("-")[2] for request in local.provider.requests] == [call.span_id for call in calls]
+    came_to = {"gateway.attempts": 3, "gateway.cost_microusd": 50_000, "gateway.target": "third", "gateway.fallback": True, "gateway.schema_valid": True}
+    assert root.tags.items() >= came_to.items()
+    assert root.tags.get("error") is None
+    assert spans["gateway.assess"].tags.items() >= {"gateway.schema_valid": True, "gateway.repairs": 1, "gateway.fallback": True}.items()
+    assert root.tags["gateway.confidence"] == spans["gateway.assess"].tags["gateway.confidence"]
+    assert "canary" not in everything(spans.values())
 
 
 @pytest.mark.services
