@@ -85,23 +85,25 @@ def readiness(services: Services) -> dict[str, Any]:
     """What the gateway stands on, and whether that is enough to serve."""
     policy = services.policy.status
     opa = services.policy.opa
+    decides = opa is None or services.policy.decides_in_opa
+    elsewhere = {} if opa is None else {"opa": opa_check(opa, decides=decides)}
     checks = {
-        "policy": {"revision": policy.revision, "reload_error": policy.error or None, **({} if opa is None else {"opa": opa_check(opa, policy.revision)})},
+        "policy": {"revision": policy.revision, "reload_error": policy.error or None, **elsewhere},
         "records": {"available": services.records.available},
         "draining": services.limits.draining,
     }
-    decides = opa is None or services.policy.decides_in_opa
     nobody = not policy.live or not (decides or (opa is not None and opa.fallback))
     unready = services.limits.draining or nobody or not services.records.available
     return {"status": "unready" if unready else "ready" if decides and not policy.error else "degraded", **checks}
 
 
-def opa_check(opa: OpaEngine, revision: str) -> dict[str, Any]:
+def opa_check(opa: OpaEngine, *, decides: bool) -> dict[str, Any]:
     """What is known of the OPA server that decides, and who does while it cannot be asked."""
     status = opa.status
     return {
         "reachable": status.reachable,
         "error": status.why or None,
-        "same_revision": status.reachable and revision in status.revisions,
+        "decides": decides,
+        "revisions": sorted(status.revisions),
         "fallback": "embedded" if opa.fallback else "none",
     }

@@ -76,9 +76,9 @@ class OpaEngine:
         """The state as of the last time that the server was asked."""
         return self._status
 
-    def confirms(self, revision: str) -> bool:
-        """Whether the server answered when it was last asked, and had ``revision``: then what it said before still holds."""
-        return self._status.reachable and revision in self._status.revisions
+    def confirms(self, names: frozenset[str]) -> bool:
+        """Whether the server answered when it was last asked, and had the policy of one of these names: then what it said before still holds."""
+        return self._status.reachable and not names.isdisjoint(self._status.revisions)
 
     async def start(self) -> None:
         """Look at the server once, then again and again until ``close``. A server that is down is no error: it may come."""
@@ -93,11 +93,11 @@ class OpaEngine:
             await asyncio.wait({self._watch})
         await self._server.close()
 
-    async def evaluate(self, hook: Hook, document: str, revision: str) -> Any:
+    async def evaluate(self, hook: Hook, document: str, names: frozenset[str]) -> Any:
         """The hook's verdict, as JSON that is decoded, or ``UNDEFINED``.
 
         Raises:
-            EngineError: As ``OpaServer.ask``; ``OtherRevisionError`` where the answer was not made by ``revision``.
+            EngineError: As ``OpaServer.ask``; ``OtherRevisionError`` where the answer was not made by the policy of one of these ``names``.
         """
         if self._breakers.state(SERVER) != "closed":
             self._metrics.opa_asked("breaker_open")
@@ -107,7 +107,7 @@ class OpaEngine:
         except EngineError as fault:
             self._metrics.opa_asked(fault.kind)
             raise
-        if revision not in answer.revisions:
+        if names.isdisjoint(answer.revisions):
             self._metrics.opa_asked("revision")
             raise OtherRevisionError(answer.revisions)
         self._metrics.opa_asked("ok")

@@ -44,11 +44,11 @@ class OtherRevisionError(EngineError):
 class Elsewhere(Protocol):
     """An engine in another process that has a policy of its own: ``opa_engine.OpaEngine``."""
 
-    def confirms(self, revision: str) -> bool:
-        """Whether it answered when it was last asked, and had ``revision``: then what it said before still holds."""
+    def confirms(self, names: frozenset[str]) -> bool:
+        """Whether it answered when it was last asked, and had the policy of one of these names: then what it said before still holds."""
 
-    async def evaluate(self, hook: Hook, document: str, revision: str) -> Any:
-        """The hook's verdict by ``revision``, decoded, or ``UNDEFINED``; raises ``EngineError`` alone."""
+    async def evaluate(self, hook: Hook, document: str, names: frozenset[str]) -> Any:
+        """The hook's verdict by a policy of one of these names, decoded, or ``UNDEFINED``; raises ``EngineError`` alone."""
 
     def falls_back(self, hook: Hook, fault: EngineError) -> bool:
         """Whether the embedded engine decides because of ``fault``."""
@@ -62,6 +62,9 @@ class Policy:
     ) -> None:
         """Find out what each hook refers to. ``bundle`` has passed the lint and its trial (``loading.load_policy``), ``program`` is its parsed form."""
         self.revision = bundle.revision
+        self.names = frozenset({bundle.revision, bundle.manifest.revision} - {""})
+        """What an OPA server that has this policy calls it: its revision, or the author's own name for it where it was read from a bundle."""
+
         self._engine: Engine = engine or EmbeddedEngine(bundle.modules, bundle.data_json)
         self._timeout_ns = int(timeout_s * 1e9)
         self._paths = {hook: paths_of(program, ("gateway", hook.value, "verdict")) for hook in Hook}
@@ -107,13 +110,13 @@ class Policy:
         except InputError as fault:
             return self._decision(hook, _denial("policy.error", fault.message), fault.document, started, engine=OPA)
         memo = self._memo(OPA, hook, parts)
-        remembered = memo.get(document) if memo is not None and opa.confirms(self.revision) else None
+        remembered = memo.get(document) if memo is not None and opa.confirms(self.names) else None
         if remembered is not None:
             return self._decision(hook, remembered, document, started, memoised=True, engine=OPA)
         try:
-            value = await opa.evaluate(hook, document.decode(), self.revision)
+            value = await opa.evaluate(hook, document.decode(), self.names)
         except EngineError as fault:
-            if other is not None and isinstance(fault, OtherRevisionError) and other.revision in fault.revisions:
+            if other is not None and isinstance(fault, OtherRevisionError) and other.names & fault.revisions:
                 return await other.decide_in(opa, hook, parts)
             if opa.falls_back(hook, fault):
                 return self._decide(hook, parts, document, started)

@@ -44,7 +44,7 @@ def command(config: Path, online: bool) -> None:
     for line in report(compiled):
         click.echo(line)
     if online and compiled.settings.policy.opa is not None:
-        click.echo(f"           {ask_opa(compiled.settings.policy.opa, compiled.policy.revision)}")
+        click.echo(f"           {ask_opa(compiled.settings.policy.opa, compiled.policy.names)}")
 
 
 def compile_all(config: Path) -> Compiled:

@@ -17,20 +17,20 @@ def about_opa(options: Opa) -> str:
     return f"OPA server at {options.url}, {token}, {options.timeout_s * 1000:g} ms for a decision; while it cannot be asked, {down}"
 
 
-def ask_opa(options: Opa, revision: str) -> str:
+def ask_opa(options: Opa, names: frozenset[str]) -> str:
     """What the server says of itself.
 
     Raises:
-        Refusal: It cannot be asked, or decides by another revision than ``revision``.
+        Refusal: It cannot be asked, or decides by a policy of none of these ``names``.
     """
     try:
         revisions = asyncio.run(_revisions(options))
     except EngineError as fault:
         raise Refusal(f"policy.opa.url: the OPA server at {options.url} cannot be asked: {fault.detail}; start it, or correct url and token") from None
-    if revision not in revisions:
-        has = ", ".join(sorted(one[:12] for one in revisions)) or "none that it names"
+    if names.isdisjoint(revisions):
+        has, wanted = (", ".join(sorted(one[:12] for one in some)) for some in (revisions, names))
         raise Refusal(
-            f"policy.opa: the OPA server decides by revision {has}, and this policy is {revision[:12]}; "
+            f"policy.opa: the OPA server decides by revision {has or 'none that it names'}, and this policy is {wanted}; "
             "load this policy there as a bundle of that revision: opa build -b POLICIES --revision $(gateway policy revision)"
         )
     return "it answers, and decides by this revision"
