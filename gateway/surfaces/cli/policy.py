@@ -7,6 +7,7 @@ import click
 from gateway.command_groups import Late, LateGroup
 
 COMMANDS = {
+    "backtest": Late("gateway.surfaces.cli.policy_backtest", "What a candidate would have said of recorded traffic."),
     "check": Late("gateway.surfaces.cli.policy_lint", "The same as lint."),
     "eval": Late("gateway.surfaces.cli.policy_eval", "The verdict on an input, and what it was based on."),
     "lint": Late("gateway.surfaces.cli.policy_lint", "Whether the policy could go live, and if not, why."),
