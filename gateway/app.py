@@ -18,6 +18,7 @@ from gateway.capabilities.offers import meters_for, windows_for
 from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
 from gateway.capabilities.policy.opa_engine import SERVER, OpaEngine
 from gateway.capabilities.policy.problems import Problem
+from gateway.capabilities.policy.sources import options_of
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.tenants import redactor_for
@@ -124,8 +125,18 @@ def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
             metrics.policy_refused()
             log.error("policy.refused", revision=revision, problems=[str(problem) for problem in problems])
 
-    folder = PolicyOptions(path=options.path, reload_s=options.reload_s, trial_s=options.trial_s, memo_entries=options.memo_entries)
-    return PolicyDecider(folder, on_reload=reloaded, opa=None if options.opa is None else opa_engine(options.opa, metrics))
+    source = options_of(options)
+    loaded = PolicyOptions(
+        path=source.path,
+        reload_s=source.reload_s,
+        server=source.server,
+        key=source.key,
+        keep=source.keep,
+        trial_s=options.trial_s,
+        timeout_s=options.timeout_s,
+        memo_entries=options.memo_entries,
+    )
+    return PolicyDecider(loaded, on_reload=reloaded, opa=None if options.opa is None else opa_engine(options.opa, metrics))
 
 
 def opa_engine(options: Opa, metrics: Metrics) -> OpaEngine:

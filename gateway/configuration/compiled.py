@@ -21,6 +21,7 @@ __all__ = [
     "Logs",
     "Opa",
     "Policy",
+    "PolicyServer",
     "Records",
     "Redaction",
     "RedactionOptions",
@@ -88,10 +89,23 @@ class Opa:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyServer:
+    """A server that has the policy as an OPA bundle."""
+
+    url: str
+    poll_s: float
+    token: Secret | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Where the Rego is, and how it is reloaded and remembered."""
 
     path: Path
+    bundle: PolicyServer | None
+    """In place of ``path``."""
+    bundle_key: Secret | None
+    keep: Path
     reload_s: float
     trial_s: float
     timeout_s: float

@@ -10,6 +10,7 @@ from gateway.configuration.compiled import (
     Listen,
     Opa,
     Policy,
+    PolicyServer,
     Records,
     Redaction,
     RedactionOptions,
@@ -24,7 +25,7 @@ from gateway.configuration.forms import is_postgres_url
 from gateway.configuration.models import FileShape
 from gateway.configuration.models_policy import OpaShape, PolicyShape
 from gateway.configuration.problems import Where
-from gateway.configuration.references import OPA_TOKEN, OPA_URL, Resolved
+from gateway.configuration.references import BUNDLE_KEY, BUNDLE_TOKEN, OPA_TOKEN, OPA_URL, Resolved
 from gateway.configuration.secret import Secret, postgres_url
 from gateway.configuration.source import Document
 
@@ -66,8 +67,12 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
 
 
 def _policy(folder: Path, shape: PolicyShape, resolved: Resolved) -> Policy:
+    server = shape.bundle
     return Policy(
         path=folder / shape.path,
+        bundle=None if server is None else PolicyServer(url=server.url, poll_s=server.poll_s, token=resolved.secrets.get(BUNDLE_TOKEN)),
+        bundle_key=resolved.secrets.get(BUNDLE_KEY),
+        keep=folder / shape.keep,
         reload_s=shape.reload_s,
         trial_s=shape.trial_s,
         timeout_s=shape.timeout_s,

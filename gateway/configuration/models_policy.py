@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.configuration.forms import OriginOrEnv, Reference, Seconds, Shape, Text, section
+from gateway.configuration.forms import OriginOrEnv, Reference, Seconds, Shape, Text, Url, section
 
 
 class OpaShape(Shape):
@@ -20,13 +20,29 @@ class OpaShape(Shape):
     )
 
 
+class BundleShape(Shape):
+    """A server that has the policy as an OPA bundle. It is asked again and again, with the ETag of the last good one."""
+
+    url: Url = Field(description="Where the bundle (.tar.gz) is: http or https.")
+    poll_s: Seconds = Field(10.0, description="Seconds between questions for a change.")
+    token: Reference | None = Field(None, description="Its bearer token, by reference; env:NAME:- says that there may be none.")
+
+
 class PolicyShape(Shape):
     """The Rego that decides."""
 
     engine: Literal["embedded", "opa"] = Field("embedded", description="What evaluates it: the engine in this process, or an OPA server.")
     opa: OpaShape = section(OpaShape, "The OPA server, where engine is opa. It has to have the same revision loaded as a bundle.")
 
-    path: Text = Field("policies", description="Folder of the Rego files and their data.yaml, relative to this file.")
+    path: Text = Field("policies", description="Folder of the Rego files and their data.yaml, or an OPA bundle (.tar.gz), relative to this file.")
+    bundle: BundleShape | None = Field(None, description="The server of an OPA bundle, in place of path.")
+    bundle_key: Reference | None = Field(
+        None,
+        description="What a bundle has to be signed with, by reference: a public key or certificate in PEM (RSA, EC, Ed25519), or a shared secret (HMAC).",
+    )
+    keep: Text = Field(
+        ".gateway/policy", description="Folder of the last good bundle, relative to this file: with it the gateway starts while its source fails."
+    )
     reload_s: Seconds = Field(1.0, description="Seconds between looks for a change.")
     trial_s: Seconds = Field(10.0, description="Seconds in which a changed policy must compile and pass its trial, in a process of its own.")
     timeout_s: Seconds = Field(1.0, description="Seconds after which a decision comes too late and is a refusal.")

@@ -19,8 +19,11 @@ from gateway.domain import Json
 
 API_KEY_HASH_BYTES = 32
 PLACEHOLDER_KEY_BYTES = 16
+BUNDLE_KEY_BYTES = 16
 OPA_URL: Where = ("policy", "opa", "url")
 OPA_TOKEN: Where = ("policy", "opa", "token")
+BUNDLE_TOKEN: Where = ("policy", "bundle", "token")
+BUNDLE_KEY: Where = ("policy", "bundle_key")
 
 
 class SecretReference(NamedTuple):
@@ -74,6 +77,8 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
         (("keys", "record_signing"), ed25519_seed),
         (("database",), postgres_url),
         (OPA_TOKEN, header_value),
+        (BUNDLE_TOKEN, header_value),
+        (BUNDLE_KEY, at_least(BUNDLE_KEY_BYTES)),
         *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)) for name in mapping(document.data.get("tenants"))),
         *((("targets", name, "api_key"), header_value) for name in mapping(document.data.get("targets"))),
     ]
@@ -85,7 +90,7 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
 
 def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) -> Secret | None:
     secret = resolve(place.reference, document.path.parent, env, place.decode)
-    if secret is None and place.target is None and place.where != OPA_TOKEN:
+    if secret is None and place.target is None and place.where not in {OPA_TOKEN, BUNDLE_TOKEN}:
         raise UnresolvedError("is required, so an empty default cannot stand for it")
     return secret
 

@@ -50,7 +50,7 @@ def _facts(services: Services, intent: Intent) -> Json:
         "surface": intent.call.surface,
         "stream": intent.call.stream,
         "trace_id": intent.trace.trace_id,
-        "versions": {"config": services.config_version, "policy": services.policy.revision, "code": services.code_version},
+        "versions": _versions(services, intent),
     }
     if plan is not None:
         facts |= {"route": plan.route.name, "target": intent.first_choice or plan.route.first.name, "stream_mode": plan.stream_mode}
@@ -60,6 +60,13 @@ def _facts(services: Services, intent: Intent) -> Json:
     if intent.decisions:
         facts["decision"] = decision_facts(intent.decisions[0])
     return facts
+
+
+def _versions(services: Services, intent: Intent) -> Json:
+    """What was in force. Policy can change while an intent is under way: it is the revision by which it was decided."""
+    revision = intent.decisions[0].revision if intent.decisions else services.policy.revision
+    label = services.policy.label_of(revision)
+    return {"config": services.config_version, "policy": revision, "code": services.code_version} | ({"policy_label": label} if label else {})
 
 
 def _content(intent: Intent) -> Json:

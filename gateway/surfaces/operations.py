@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.capabilities.policy.decider import PolicyStatus
 from gateway.capabilities.policy.opa_engine import OpaEngine
 from gateway.errors import Forbidden
 from gateway.pipeline.identify import identify_key
@@ -88,13 +89,18 @@ def readiness(services: Services) -> dict[str, Any]:
     decides = opa is None or services.policy.decides_in_opa
     elsewhere = {} if opa is None else {"opa": opa_check(opa, decides=decides)}
     checks = {
-        "policy": {"revision": policy.revision, "reload_error": policy.error or None, **elsewhere},
+        "policy": {"revision": policy.revision, **_of_bundle(policy), "reload_error": policy.error or None, **elsewhere},
         "records": {"available": services.records.available},
         "draining": services.limits.draining,
     }
     nobody = not policy.live or not (decides or (opa is not None and opa.fallback))
     unready = services.limits.draining or nobody or not services.records.available
     return {"status": "unready" if unready else "ready" if decides and not policy.error else "degraded", **checks}
+
+
+def _of_bundle(policy: PolicyStatus) -> dict[str, Any]:
+    """The author's name for the revision where it has one, and whether it is the kept bundle in place of what the source has."""
+    return ({"label": policy.label} if policy.label else {}) | ({"kept": True} if policy.kept else {})
 
 
 def opa_check(opa: OpaEngine, *, decides: bool) -> dict[str, Any]:

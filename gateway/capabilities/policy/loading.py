@@ -1,4 +1,4 @@
-"""From a folder to a policy that may go live: read, lint, try, compile. One way for the start, for every reload and for the commands."""
+"""From a folder or bundle to a policy that may go live: read, lint, try, compile. One way for the start, for every reload and for the commands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from gateway.capabilities.policy.bundle import Bundle, load_bundle
+from gateway.capabilities.policy.bundle_keys import BundleKey
+from gateway.capabilities.policy.bundle_manifest import outside
 from gateway.capabilities.policy.contract import EXTREMES, VERDICT_RULES, samples
 from gateway.capabilities.policy.lint import lint
 from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
@@ -22,27 +24,62 @@ from gateway.domain import Hook
 DEFAULT_TRIAL_S = 10.0
 
 
+Started = Callable[[Trial], None]
+"""Is handed the trial before it runs, so that it can be cancelled."""
+
+
 def load_policy(
     path: Path,
     *,
+    key: BundleKey | None = None,
     trial_s: float = DEFAULT_TRIAL_S,
     memo_entries: int = 10_000,
     timeout_s: float = DEFAULT_TIMEOUT_S,
-    started: Callable[[Trial], None] | None = None,
+    started: Started | None = None,
 ) -> Policy:
-    """Read, lint, try and compile the policy in the folder ``path``. Blocks for some 50 ms, at worst ``trial_s``.
+    """Read, lint, try and compile the policy in the folder or OPA bundle ``path``, signed with ``key`` if one is given.
 
-    ``started`` is handed the trial before it runs, so that the caller can cancel it.
+    Blocks for some 50 ms, at worst ``trial_s``.
 
     Raises:
         PolicyError: The policy must not go live; with every problem that was found.
     """
-    bundle = load_bundle(path)
+    return compile_policy(load_bundle(path, key), trial_s=trial_s, memo_entries=memo_entries, timeout_s=timeout_s, started=started)
+
+
+def compile_policy(
+    bundle: Bundle,
+    *,
+    trial_s: float = DEFAULT_TRIAL_S,
+    memo_entries: int = 10_000,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    started: Started | None = None,
+) -> Policy:
+    """Lint, try and compile what was read.
+
+    Raises:
+        PolicyError: As ``load_policy``.
+    """
     program = check(bundle, trial_s=trial_s, timeout_s=timeout_s, started=started)
     return Policy(bundle, program, memo_entries=memo_entries, timeout_s=timeout_s)
 
 
-def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float = DEFAULT_TIMEOUT_S, started: Callable[[Trial], None] | None = None) -> Program:
+def parse_bundle(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S) -> Program:
+    """The parsed modules, whether or not they may go live.
+
+    Raises:
+        PolicyError: They do not compile.
+    """
+    problems = [problem for name, text in bundle.modules.items() for problem in lint_source(name, text)]
+    if problems:
+        raise PolicyError(problems)
+    result = Trial(bundle.modules, bundle.data_json, (), limit_s=trial_s).run()
+    if result.ast is None:
+        raise PolicyError(result.problems)
+    return Program(result.ast)
+
+
+def check(bundle: Bundle, *, trial_s: float = DEFAULT_TRIAL_S, timeout_s: float = DEFAULT_TIMEOUT_S, started: Started | None = None) -> Program:
     """Lint a bundle and try it on sample inputs of every hook; the parsed modules if nothing is wrong.
 
     Raises:
@@ -74,6 +111,7 @@ def _linted(result: Result, bundle: Bundle, problems: list[Problem]) -> Program 
     try:
         program = Program(result.ast)
         problems.extend(lint(program, bundle.data))
+        problems.extend(outside(bundle.manifest.roots, ((module.file, module.package) for module in program.modules), bundle.data))
     except RecursionError:
         problems.append(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"))
         return None
