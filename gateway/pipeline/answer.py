@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from gateway.capabilities.confidence.agreement import agreement
+from gateway.capabilities.routing.reactions import is_of_the_request
 from gateway.capabilities.schemas.repair import repair_message
 from gateway.domain import Destination, Json, Purpose
-from gateway.errors import UpstreamRejected
+from gateway.errors import GatewayError
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.attempts import FAILURES, Asking
@@ -104,7 +105,8 @@ class Obtaining:
             try:
                 mended = await self._asking.one_more(Purpose.REPAIR, target, again, self._work)
             except FAILURES:
-                mended = None
+                self._services.metrics.repair(self._allowed.plan.route.name, "failed")
+                break
             if mended is None:
                 break
             self._intent.repairs.append(Repair("asked", answer.target.name, answer.failures))
@@ -138,10 +140,10 @@ async def read_answer(attempt: OpenAttempt) -> Given:
     return Given(reply.body, None, len(reply.raw))
 
 
-async def last_resort(services: Services, intent: Intent, allowed: Allowed, error: Exception | None = None) -> Answer | None:
+async def last_resort(services: Services, intent: Intent, allowed: Allowed, error: GatewayError | None = None) -> Answer | None:
     """The route's fixed answer, if it declares one and that meets what the caller asked for. What the request itself has wrong is not covered up."""
     text = allowed.plan.route.last_resort
-    if text is None or (isinstance(error, UpstreamRejected) and error.http_status < 500):
+    if text is None or (error is not None and is_of_the_request(error)):
         return None
     answer = await verify(allowed, None, Given(_completion(intent, text), None))
     if answer.broken:

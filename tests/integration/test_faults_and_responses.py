@@ -203,3 +203,27 @@ async def test_what_a_stream_says_before_it_fails_costs_what_it_is_estimated_at_
     assert usage["estimated"] is True
     assert 0 < usage["output_tokens"] <= len(reply.text)
     assert orjson.dumps(facts).count(b"one two") == 0
+
+
+NOBODY = {
+    "its breaker is open": ("fault: {status: 500}", "targets: [{target: fragile}]", "breaker.open"),
+    "its time is over": ("fault: {slow: header}", "targets: [{target: simulated}], deadline_s: 0.2", None),
+    "it is left alone": ("fault: {status: 429, retry_after: 9}", "targets: [{target: simulated}]", "target.rate_limited"),
+}
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("why", NOBODY)
+async def test_the_last_resort_is_given_too_where_nobody_can_be_called_any_more(tmp_path: Path, mode: Mode, why: str) -> None:
+    fault, targets, skipped = NOBODY[why]
+    routing = Routing(
+        assistant=f"{{{targets}, retries: {{max: 0, retry_after_max_s: 1}}, last_resort: Please try later.}}",
+        targets={"fragile": "model: simulated-1, breaker: {failures: 1, open_s: 60}"},
+    )
+    async with local_gateway(tmp_path, f"rules: [{{{fault}}}]", policies=POLICIES[mode], routing=routing) as local:
+        replies = [await local.ask("hello", stream=mode is not Mode.PLAIN) for _ in range(2)]
+        facts = [entry["facts"] for entry in await local.entries() if entry["kind"] == "closed"]
+    assert [(reply.status, reply.text) for reply in replies] == [(200, "Please try later.")] * 2
+    assert [(one["state"], one["last_resort"], one["http_status"]) for one in facts] == [("completed", True, 200)] * 2
+    assert [one["reason"] for one in facts[1].get("passed_over", ())] == ([skipped] if skipped else [])
+    assert len(facts[1]["attempts"]) == (0 if skipped else 1)

@@ -187,9 +187,23 @@ async def test_a_last_resort_that_breaks_what_the_caller_asked_for_is_none(tmp_p
         assert (reply.status, reply.json["error"]["code"]) == (502, "upstream.unavailable")
 
 
-async def test_a_last_resort_covers_up_no_mistake_of_the_caller(tmp_path: Path) -> None:
-    async with local_gateway(tmp_path, "rules: [{fault: {status: 400}}]", routing=route(", last_resort: sorry")) as local:
-        assert (await local.ask("hello")).status == 400
+@pytest.mark.parametrize("mode", ["plain", "pass", "buffered"])
+@pytest.mark.parametrize(("status", "told"), [(400, 400), (413, 413), (422, 422), (401, 200), (404, 200), (408, 200), (410, 200), (429, 200)])
+async def test_a_last_resort_covers_up_no_mistake_of_the_caller_but_those_of_the_config(tmp_path: Path, mode: str, status: int, told: int) -> None:
+    extra = ", last_resort: sorry" + (", confidence: {}" if mode == "buffered" else "")
+    async with local_gateway(tmp_path, f"rules: [{{fault: {{status: {status}}}}}]", routing=route(extra)) as local:
+        reply = await local.ask("hello", stream=mode != "plain")
+        assert (reply.status, b"sorry" in reply.body) == (told, told == 200)
+
+
+async def test_a_repair_whose_call_fails_is_counted_and_leaves_the_answer_as_it_is(tmp_path: Path) -> None:
+    script = f"rules: [{{when: {{contains: hello}}, reply: {orjson.dumps(BAD).decode()}}}, {{fault: {{status: 500}}}}]"
+    async with local_gateway(tmp_path, script, routing=route(targets="{target: simulated}")) as local:
+        reply = await local.ask("hello", response_format=ASKED)
+        assert (reply.status, reply.json["error"]["code"]) == (502, "answer.schema_invalid")
+        assert [(one["purpose"], one["error"]) for one in (await closing(local))["attempts"]] == [("first", None), ("repair", "upstream.unavailable")]
+        counted = [line for line in (await local.get("/metrics")).body.splitlines() if line.startswith(b"gateway_repairs_total{")]
+        assert [(b'result="failed"' in line, line.endswith(b" 1.0")) for line in counted] == [(True, True)]
 
 
 @pytest.mark.parametrize("stream", [False, True])

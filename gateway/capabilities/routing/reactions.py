@@ -96,6 +96,12 @@ def reaction_to(error: GatewayError) -> Reaction:
     return next(REACTIONS[kind] for kind in type(error).__mro__ if kind in REACTIONS)
 
 
+def is_of_the_request(error: GatewayError) -> bool:
+    """Whether ``error`` says that the request itself is wrong or too long, which its caller alone can mend; the gateway's own key or model is no such thing."""
+    then, blames = reaction_to(error)
+    return isinstance(error, UpstreamRejected) and not blames and then is not Then.SAME
+
+
 def retry_after_s(headers: Mapping[str, str], wall: Callable[[], float] = time.time) -> float | None:
     """Seconds that a ``Retry-After`` (RFC 9110, section 10.2.3) asks to wait, not below 0; ``None`` where there is none, or none that can be read.
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import errors
-from gateway.capabilities.routing.reactions import CONTEXT_LENGTH, REACTIONS, Then, reaction_to, retry_after_s
+from gateway.capabilities.routing.reactions import CONTEXT_LENGTH, REACTIONS, Then, is_of_the_request, reaction_to, retry_after_s
 from gateway.domain import Reason
 from gateway.errors import GatewayError, PolicyDenied, UpstreamRejected, UpstreamUnavailable
 from gateway.infrastructure.upstream_answers import refusal
@@ -114,3 +114,16 @@ def test_how_long_a_retry_after_asks_to_wait(headers: dict[str, str], seconds: f
 def test_no_retry_after_raises_or_is_negative(value: str) -> None:
     seconds = retry_after_s({"Retry-After": value})
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "wanted"),
+    [
+        *((status, None, True) for status in (400, 413, 415, 422, 451)),
+        (400, CONTEXT_LENGTH, True),
+        *((status, None, False) for status in (401, 402, 403, 404, 405, 407, 408, 409, 410, 425)),
+    ],
+)
+def test_a_wrong_request_is_told_from_what_is_wrong_between_gateway_and_target(status: int, code: str | None, wanted: bool) -> None:
+    assert is_of_the_request(UpstreamRejected("no", upstream_status=status, code=code)) is wanted
+    assert not is_of_the_request(UpstreamUnavailable("no", upstream_status=status))
