@@ -1,3 +1,9 @@
+# METADATA
+# scope: package
+# schemas:
+#   - input: schema.intent
+# custom:
+#   input: gateway.input/v1
 package gateway.access
 
 # Which team may use which route. The table is data.teams in data.yaml; a tenant or team that it does not name may use nothing.

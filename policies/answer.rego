@@ -1,3 +1,9 @@
+# METADATA
+# scope: package
+# schemas:
+#   - input: schema.answer
+# custom:
+#   input: gateway.input/v1
 package gateway.answer
 
 # The verdict on an answer: it goes to the caller if the intent was allowed and nothing speaks against it, and reveals what the classes of data grant.

@@ -1,3 +1,9 @@
+# METADATA
+# scope: package
+# schemas:
+#   - input: schema.intent
+# custom:
+#   input: gateway.input/v1
 package gateway.intent
 
 # The verdict on an intent: allowed if every guard has nothing to say against it.

@@ -1,3 +1,9 @@
+# METADATA
+# scope: package
+# schemas:
+#   - input: schema.intent
+# custom:
+#   input: gateway.input/v1
 package gateway.limits
 
 # Caps on tokens, and tools that no model may be offered. The tables are data.limits in data.yaml.

@@ -8,21 +8,28 @@ from collections.abc import Iterator
 from gateway.capabilities.policy.builtins import PATTERN_ARGUMENT
 from gateway.capabilities.policy.contract import UNICODE_DEPENDENT_REGEX
 from gateway.capabilities.policy.problems import Problem
-from gateway.capabilities.policy.syntax import Module, Node, Program, Reference, Rule, callee, literal_text, place, references, walk
+from gateway.capabilities.policy.rewrites import ascii_pattern, bound_negation
+from gateway.capabilities.policy.syntax import Module, Node, Program, Reference, Rule, callee, literal_text, references, walk
 
-_CONSTANTS = frozenset({"String", "RawString", "Number", "True", "False", "Null", "ArrayCompr", "SetCompr", "ObjectCompr"})
+_CONSTANTS = frozenset({"String", "RawString", "Number", "Bool", "Null", "ArrayCompr", "SetCompr", "ObjectCompr"})
 _FORMAT = re.compile(r"%(?:%|[sdv])")
 
 
-def check_call(file: str, node: Node) -> Iterator[Problem]:
+def check_call(module: Module, node: Node) -> Iterator[Problem]:
     """The problems of one call's arguments."""
     name, arguments = callee(node) or "", node["Call"]["params"]
     if name in PATTERN_ARGUMENT and len(arguments) > PATTERN_ARGUMENT[name]:
-        yield from _pattern(file, arguments[PATTERN_ARGUMENT[name]], node)
+        yield from _pattern(module, arguments[PATTERN_ARGUMENT[name]], node)
     if name == "strings.count" and len(arguments) == 2 and _overlaps(literal_text(arguments[1]) or ""):
-        yield Problem(file, *place(node), "strings.count counts this differently in the two engines", "count a literal text that cannot overlap itself")
+        yield Problem(
+            module.file,
+            *module.place(node),
+            "strings.count counts this differently in the two engines",
+            "count a literal text that cannot overlap itself",
+            "count-overlap",
+        )
     if name == "sprintf" and arguments:
-        yield from _format(file, arguments[0], node)
+        yield from _format(module, arguments[0], node)
 
 
 def _overlaps(text: str) -> bool:
@@ -30,15 +37,19 @@ def _overlaps(text: str) -> bool:
     return not text or any(text.startswith(text[-length:]) for length in range(1, len(text)))
 
 
-def _pattern(file: str, pattern: Node, call: Node) -> Iterator[Problem]:
+def _pattern(module: Module, pattern: Node, call: Node) -> Iterator[Problem]:
     text = literal_text(pattern)
     if text is None:
-        yield Problem(file, *place(call), "the regular expression is not literal", "write it where it is used, so that it can be checked")
+        yield Problem(
+            module.file, *module.place(call), "the regular expression is not literal", "write it where it is used, so that it can be checked", "regex-literal"
+        )
         return
     if UNICODE_DEPENDENT_REGEX.search(text):
-        yield Problem(file, *place(pattern), "the regular expression means different things to the two engines", "use ASCII classes: [0-9], [a-z], [ \\t]")
+        better = ascii_pattern(text)
+        hint = f"write `{better}`" if better else "use ASCII classes: [0-9], [a-z], [ \\t]"
+        yield Problem(module.file, *module.place(pattern), "the regular expression means different things to the two engines", hint, "regex-class")
     elif not _compiles(text):
-        yield Problem(file, *place(pattern), "the regular expression does not compile", "correct it")
+        yield Problem(module.file, *module.place(pattern), "the regular expression does not compile", "correct it", "regex-syntax")
 
 
 def _compiles(text: str) -> bool:
@@ -49,20 +60,27 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def _format(file: str, template: Node, call: Node) -> Iterator[Problem]:
+def _format(module: Module, template: Node, call: Node) -> Iterator[Problem]:
     text = literal_text(template)
     if text is None or "%" in _FORMAT.sub("", text):
-        yield Problem(file, *place(call), "sprintf needs a literal format of %s, %d, %v and %%", "other verbs differ between the engines")
+        yield Problem(
+            module.file,
+            *module.place(call),
+            "sprintf needs a literal format of %s, %d, %v and %%",
+            "other verbs differ between the engines: write %v",
+            "format",
+        )
 
 
 def check_negation(program: Program, module: Module, node: Node) -> Iterator[Problem]:
     """``not f(x.y)``: where ``x.y`` is undefined, one engine says true and the other nothing at all."""
     for call in walk(node["NotExpr"]["expr"]):
-        arguments = call["Call"]["params"] if "Call" in call else []
-        if any(_may_be_undefined(program, module, found) for argument in arguments for _, found in references(argument)):
-            hint = 'bind it first: x := object.get(input.a, "b", null)'
-            yield Problem(module.file, *place(node), "`not` of a call whose argument may be undefined", hint)
-            return
+        for argument in call["Call"]["params"] if "Call" in call else ():
+            for part, found in references(argument):
+                if _may_be_undefined(program, module, found):
+                    hint = bound_negation(module, node, part, program.resolve(module, str(found.name), found.literal))
+                    yield Problem(module.file, *module.place(node), "`not` of a call whose argument may be undefined", hint, "negated-call")
+                    return
 
 
 def _may_be_undefined(program: Program, module: Module, found: Reference) -> bool:

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.capabilities.policy.problems import Problem
+from gateway.capabilities.policy.reach import Reach
 from gateway.capabilities.policy.syntax import Node, Path, Program, Rule, children, reference, walk
 
 MAX_ITERATIONS = 2
 """The embedded engine has no time limit: with at most 512 entries in one place, two nested iterations are 262,144 steps, three 134 million."""
 
 
-def check_cost(program: Program) -> Iterator[Problem]:
+def check_cost(program: Program, reach: Reach) -> Iterator[Problem]:
     """The problems of all rules."""
-    meter = _Meter(program)
+    meter = _Meter(program, reach)
     for key, definitions in program.rules.items():
-        if meter.needs_itself(key):
+        if reach.needs_itself(key):
             rule = definitions[0]
-            yield Problem(rule.module.file, rule.line, rule.col, f"the rule {rule.name} needs itself", "break the circle")
+            yield Problem(rule.module.file, rule.line, rule.col, f"the rule {rule.name} needs itself", "break the circle", "recursion")
             continue
         for rule in definitions:
             if meter.of_rule(rule) > MAX_ITERATIONS:
@@ -28,28 +29,17 @@ def check_cost(program: Program) -> Iterator[Problem]:
                     rule.col,
                     f"the rule {rule.name} has more than {MAX_ITERATIONS} nested iterations",
                     "make the inner one a rule of its own, which is evaluated once",
+                    "iterations",
                 )
 
 
 class _Meter:
     """Counts how deep iterations are nested. A complete rule or set is evaluated once and counts for itself; a function counts where it is called."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, reach: Reach) -> None:
         self._program = program
-        self._uses = {key: {used for rule in rules for used in self._used(rule)} for key, rules in program.rules.items()}
+        self._reach = reach
         self._functions: dict[Path, int] = {}
-
-    def needs_itself(self, key: Path) -> bool:
-        seen: set[Path] = set()
-        waiting = list(self._uses[key])
-        while waiting:
-            used = waiting.pop()
-            if used == key:
-                return True
-            if used not in seen:
-                seen.add(used)
-                waiting.extend(self._uses.get(used, ()))
-        return False
 
     def of_rule(self, rule: Rule) -> int:
         known = _bound(rule)
@@ -77,18 +67,12 @@ class _Meter:
         """What a called function iterates."""
         found = reference(node["Call"]["fcn"]) if "Call" in node else None
         path = self._program.resolve(rule.module, found.name, found.literal) if found and found.name else None
-        if path is None or path[1:] not in self._program.rules or self.needs_itself(path[1:]):
+        if path is None or path[1:] not in self._program.rules or self._reach.needs_itself(path[1:]):
             return 0
         key = path[1:]
         if key not in self._functions:
             self._functions[key] = max(self.of_rule(definition) for definition in self._program.rules[key])
         return self._functions[key]
-
-    def _used(self, rule: Rule) -> Iterator[Path]:
-        for _, found in rule.uses():
-            path = self._program.resolve(rule.module, str(found.name), found.literal)
-            if path is not None and path[0] == "data" and len(path) > 1:
-                yield from self._program.rules_at(path[1:])
 
 
 def _bound(rule: Rule) -> set[str]:

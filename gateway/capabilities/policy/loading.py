@@ -115,7 +115,8 @@ def _linted(result: Result, bundle: Bundle, problems: list[Problem]) -> Program 
     except RecursionError:
         problems.append(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"))
         return None
-    problems.extend(problem for hook in Hook for problem in _malformed(program, hook, result.cases))
+    if not any(problem.rule == "verdict-shape" for problem in problems):  # what is written wrong has been told with its place
+        problems.extend(problem for hook in Hook for problem in _malformed(program, hook, result.cases))
     return program
 
 

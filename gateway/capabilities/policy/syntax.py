@@ -6,14 +6,18 @@ object and list; nothing here depends on knowing all kinds.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Node: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str, ...]
 
 _REFS = frozenset({"RefDot", "RefBrack"})
+_NEWLINE: Final = ord("\n")
+_TAB: Final = 4
+"""Columns that the engine counts for a tab."""
 
 
 class Reference(NamedTuple):
@@ -77,6 +81,48 @@ class Module:
     imports: Mapping[str, Path]
     """What each imported name stands for, beginning with ``data`` or ``input``."""
     rules: list[Rule]
+    lines: Lines
+
+    def place(self, node: Any) -> tuple[int, int]:
+        """Line and column of a node, both from 1, in characters."""
+        return self.lines.place(node)
+
+
+class Lines:
+    """Where a file's lines begin, to tell places in characters: the engine counts a tab as four columns, and for some nodes gives an inner place."""
+
+    __slots__ = ("_lines", "_starts", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text.encode()
+        self._lines = text.split("\n")
+        self._starts = [0, *(at + 1 for at, byte in enumerate(self._text) if byte == _NEWLINE)]
+
+    def place(self, node: Any) -> tuple[int, int]:
+        """Where a node begins: the earlier one of what its column and what its offset say; of a string, its quote."""
+        for found in walk(node):
+            span = found.get("span")
+            if isinstance(span, dict):
+                line, col = min(self._at_column(span), self._at_offset(span))
+                return line, col - (literal_text(node) is not None and col > 1)
+        return 0, 0
+
+    def text(self, span: Mapping[str, int]) -> str:
+        """What stands at a span."""
+        return self._text[span["start"] : span["end"]].decode()
+
+    def _at_column(self, span: Mapping[str, int]) -> tuple[int, int]:
+        line, left = span["line"], span["col"] - 1
+        for at, char in enumerate(self._lines[line - 1] if line <= len(self._lines) else ""):
+            if left <= 0:
+                return line, at + 1
+            left -= _TAB if char == "\t" else 1
+        return line, span["col"]
+
+    def _at_offset(self, span: Mapping[str, int]) -> tuple[int, int]:
+        line = bisect_right(self._starts, span["start"])
+        begins = self._starts[line - 1]
+        return line, len(self._text[begins : span["start"]].decode(errors="replace")) + 1
 
 
 class Program:
@@ -140,7 +186,7 @@ def references(tree: Any) -> Iterator[tuple[Node, Reference]]:
 def literal_text(node: Node) -> str | None:
     """The text of a string literal."""
     for kind in ("String", "RawString"):
-        if kind in node:
+        if isinstance(node, dict) and kind in node:
             value = node[kind]["value"]
             return value if isinstance(value, str) else None
     return None
@@ -166,9 +212,13 @@ def callee(node: Node) -> str | None:
 
 
 def children(node: Any) -> Iterator[Any]:
-    """The nested objects and lists of a node."""
-    values = node.values() if isinstance(node, dict) else node
-    for value in values:
+    """The nested objects and lists of a node, but not where it stands."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, (dict, list)) and key != "span":
+                yield value
+        return
+    for value in node:
         if isinstance(value, (dict, list)):
             yield value
 
@@ -183,17 +233,8 @@ def walk(node: Any) -> Iterator[Node]:
         open_nodes.extend(reversed(list(children(current))))
 
 
-def place(node: Any) -> tuple[int, int]:
-    """Line and column of a node."""
-    for found in walk(node):
-        span = found.get("span")
-        if isinstance(span, dict):
-            return int(span["line"]), int(span["col"])
-    return 0, 0
-
-
 def _module(entry: Node) -> Module:
-    tree, source = entry["ast"], entry["source"]["contents"].encode()
+    tree, lines = entry["ast"], Lines(entry["source"]["contents"])
     package = reference(tree["package"]["refr"])
     imports: dict[str, Path] = {}
     for item in tree["imports"]:
@@ -202,9 +243,9 @@ def _module(entry: Node) -> Module:
             continue
         target: Path = (found.name, *found.literal)
         alias = item.get("as")
-        imports[source[alias["start"] : alias["end"]].decode() if alias else target[-1]] = target
+        imports[lines.text(alias) if alias else target[-1]] = target
     assert package is not None  # noqa: S101 - a module without a package does not parse
-    module = Module(file=entry["source"]["file"], package=(str(package.name), *package.literal), imports=imports, rules=[])
+    module = Module(file=entry["source"]["file"], package=(str(package.name), *package.literal), imports=imports, rules=[], lines=lines)
     module.rules.extend(_rule(module, node) for node in tree["rules"])
     return module
 
@@ -217,5 +258,5 @@ def _rule(module: Module, node: Node) -> Rule:
         kind = {"Compr": "value", "Set": "set", "Func": "function"}[form]
     found = reference(head["refr"])
     assert found is not None  # noqa: S101 - a head is a name or a reference
-    line, col = place(node)
+    line, col = module.place(node)
     return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, head=head["refr"])

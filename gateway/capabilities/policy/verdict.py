@@ -24,10 +24,10 @@ MAX_TOKENS: Final = 100_000_000
 MAX_RETENTION_DAYS: Final = 36_500
 """Bounds of this gateway: nothing longer belongs into an answer, a header or a record."""
 
-_OUTCOMES = frozenset({"allow", "deny", "escalate"})
-_NOT_BUILT = frozenset({"sources", "approval"})
-_CATEGORY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_GRANT = re.compile(r"[^/]+(?:/[^/]+)?")
+OUTCOMES: Final = ("allow", "deny", "escalate")
+NOT_BUILT: Final = frozenset({"sources", "approval"})
+CATEGORY: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+GRANT: Final = re.compile(r"[^/]+(?:/[^/]+)?")
 """``ROUTE`` or ``ROUTE/TARGET``; no name of the config holds a slash."""
 _DESTINATIONS: Mapping[str, Destination] = {destination.value: destination for destination in Destination}
 _NO_REASON = Reason("policy.denied", "policy refused and gave no reason")
@@ -53,13 +53,13 @@ def parse(value: Any) -> Verdict:
     """
     verdict = _object(value, "the verdict", {"outcome", "reasons", "obligations"})
     outcome = verdict.get("outcome")
-    if not isinstance(outcome, str) or outcome not in _OUTCOMES:
+    if not isinstance(outcome, str) or outcome not in OUTCOMES:
         raise _malformed("outcome must be allow, deny or escalate")
     reasons = tuple(_reason(item) for item in _list(verdict.get("reasons", []), "reasons", MAX_REASONS))
-    demanded = _object(verdict.get("obligations", {}), "obligations", _OBLIGATIONS.keys() | _NOT_BUILT)
+    demanded = _object(verdict.get("obligations", {}), "obligations", _OBLIGATIONS.keys() | NOT_BUILT)
     if outcome == "escalate":
         return Verdict(outcome="deny", reasons=(_NO_QUEUE, *reasons))
-    missing = next((name for name in demanded if name in _NOT_BUILT), None)
+    missing = next((name for name in demanded if name in NOT_BUILT), None)
     if missing is not None:
         raise VerdictError("policy.unsupported", f"policy demands {missing}, which this gateway cannot do yet")
     obligations = Obligations(**{name: _OBLIGATIONS[name](demand) for name, demand in demanded.items()})
@@ -79,7 +79,7 @@ def _reveal(value: Any) -> Mapping[Destination, frozenset[str]]:
 def _categories(value: Any) -> frozenset[str]:
     categories = _list(value, "obligations.reveal of a destination", MAX_CATEGORIES)
     for category in categories:
-        if category != "*" and not (isinstance(category, str) and _CATEGORY.fullmatch(category)):
+        if category != "*" and not (isinstance(category, str) and CATEGORY.fullmatch(category)):
             raise _malformed("obligations.reveal holds something that is not a category")
         if category == SECRET:
             raise _malformed("obligations.reveal grants secrets, which are never granted")
@@ -97,7 +97,7 @@ def _flag(name: str) -> Callable[[Any], bool]:
 
 def _routes(value: Any) -> tuple[str, ...]:
     routes = tuple(_text(route, "a route of obligations.routes", MAX_LABEL_CHARS) for route in _list(value, "obligations.routes", MAX_ROUTES))
-    if not all(map(_GRANT.fullmatch, routes)):
+    if not all(map(GRANT.fullmatch, routes)):
         raise _malformed("obligations.routes holds something that is neither ROUTE nor ROUTE/TARGET")
     return routes
 

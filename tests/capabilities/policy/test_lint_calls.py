@@ -16,8 +16,9 @@ def program_of(rule: str) -> Program:
 def test_rust_s_digit_class_takes_in_other_scripts_as_go_s_does_not() -> None:
     rule = "v := regex.match(`^\\d$`, `٣`)"
     assert EmbeddedEngine({"a.rego": f"package a\n\n{rule}\n"}, "{}").evaluate("data.a.v", "{}") is True
-    calls = [node for node in walk(program_of(rule).modules[0].rules[0].node) if "Call" in node]
-    assert [problem.line for call in calls for problem in check_call("a.rego", call)] == [3]
+    program = program_of(rule)
+    calls = [node for node in walk(program.modules[0].rules[0].node) if "Call" in node]
+    assert [problem.line for call in calls for problem in check_call(program.modules[0], call)] == [3]
 
 
 @pytest.mark.parametrize(("rule", "problems"), [("v if not f(input.a)\n\nf(x) := x", 1), ("v if not f(1)\n\nf(x) := x", 0), ("v if not input.a.b", 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.capabilities.policy.lint_cost import check_cost
+from gateway.capabilities.policy.reach import Reach
 from gateway.capabilities.policy.syntax import Program
 from gateway.infrastructure.policy_engine_embedded import EmbeddedEngine
 
@@ -26,4 +27,4 @@ from gateway.infrastructure.policy_engine_embedded import EmbeddedEngine
 )
 def test_rules_that_could_run_long_are_counted(body: str, problems: int) -> None:
     program = Program(EmbeddedEngine({"a.rego": f"package a\n\n{body}\n"}, "{}").ast())
-    assert len(list(check_cost(program))) == problems
+    assert len(list(check_cost(program, Reach(program)))) == problems

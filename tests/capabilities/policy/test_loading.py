@@ -31,7 +31,7 @@ def test_the_example_policies_may_go_live() -> None:
         ({"more.rego": "package more\n\nv := " + "[" * 60 + "]" * 60}, "nested"),
         ({"more.rego": "package more\n\nv := http.send({})\n"}, "http.send may not be called"),
         ({"answer.rego": None}, "no rule verdict in package gateway.answer"),
-        ({"intent.rego": "package gateway.intent\n\nverdict := 1 if input.subjekt\n"}, "did you mean subject?"),
+        ({"intent.rego": "package gateway.intent\n\nx := 1 if input.subjekt\n"}, "did you mean input.subject?"),
         ({"more.rego": "package more\n\nv := 1" + " +\n1" * 250}, "nested too deep"),
         ({"more.rego": "package more\n\nv := 1" + " +\n1" * 600}, "recursion"),
         ({"data.yaml": "a: yes"}, "data.yaml:1:4"),
@@ -49,15 +49,22 @@ INTENT, ANSWER = "package gateway.intent\n\nverdict := ", "package gateway.answe
 @pytest.mark.parametrize(
     ("files", "what"),
     [
-        ({"intent.rego": INTENT + '"allow"'}, "intent.rego:3:1: the intent verdict for the usual sample input is malformed: the verdict must be an object"),
-        ({"intent.rego": INTENT + "true"}, "intent.rego:3:1: the intent verdict for the usual"),
-        ({"answer.rego": ANSWER + '{"outcome": "alow"}'}, "outcome must be allow, deny or escalate (correct data.gateway.answer.verdict)"),
-        ({"answer.rego": ANSWER + '{"outcome": "allow", "obligations": {"max_tokens": "512"}}'}, "obligations.max_tokens must be a whole number"),
+        ({"intent.rego": INTENT + '"allow"'}, "intent.rego:3:12: verdict must be an object"),
+        ({"intent.rego": INTENT + "true"}, "intent.rego:3:12: verdict must be an object"),
+        ({"intent.rego": INTENT + "count([1])"}, "intent.rego:3:1: the intent verdict for the usual sample input is malformed: the verdict must be an object"),
+        ({"answer.rego": ANSWER + '{"outcome": "alow"}'}, "answer.rego:3:24: verdict.outcome must be one of allow, deny, escalate"),
+        (
+            {"answer.rego": ANSWER + '{"outcome": "allow", "obligations": {"max_tokens": "512"}}'},
+            "answer.rego:3:63: verdict.obligations.max_tokens must be an integer",
+        ),
         (
             {"answer.rego": ANSWER + '{"outcome": object.get(input.answer, "source", "")} if input.answer.confidence != null'},
             "the answer verdict for the assessed",
         ),
-        ({"answer.rego": ANSWER + '{} if input.answer.source == "gateway"'}, "the answer verdict for the last resort sample input"),
+        (
+            {"answer.rego": ANSWER + 'object.get(input, "versions", {}) if input.answer.source == "gateway"'},
+            "the answer verdict for the last resort sample input",
+        ),
     ],
 )
 def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write, files: dict[str, str | None], what: str) -> None:
@@ -73,7 +80,7 @@ def test_a_verdict_that_the_contract_does_not_know_does_not_go_live(write: Write
         '{"outcome": "deny"}',
         '{"outcome": "escalate", "obligations": {"approval": {"mode": "approve"}}}',
         '{"outcome": "allow", "obligations": {"sources": []}}',
-        "{} if count(input.request.tools) > 400",
+        "object.get(input, [], {}) if count(input.request.tools) > 400",
         '{"outcome": "deny", "reasons": [{"rule": "a", "message": concat("", [message.content | some message in input.request.messages])}]}',
         '{"outcome": "allow"} if input.subject.tenant == "none of the samples"',
         '{"outcome": "allow", "obligations": {"labels": {"tenant": object.get(input, ["subject", "tenant"], "")}}}',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.capabilities.policy.syntax import Program, callee, literal_path, literal_text, place, reference, references, walk
+from gateway.capabilities.policy.syntax import Program, callee, literal_path, literal_text, reference, references, walk
 from gateway.infrastructure.policy_engine_embedded import EmbeddedEngine
 
 SOURCE = """package a.b
@@ -65,4 +65,4 @@ def test_calls_and_literals_are_read() -> None:
     assert literal_path(get["Call"]["params"][1]) == ("p", "q")
     assert literal_text(get["Call"]["params"][1]) is None
     assert reference(get["Call"]["params"][2]) is None
-    assert place(get)[0] == 11
+    assert program().modules[0].place(get) == (11, 33)

@@ -31,5 +31,5 @@ def test_lint_names_each_problem_with_its_place(tmp_path: Path, name: str) -> No
     result = run(name, "--policies", folder(tmp_path, f"{ALLOW} if input.subjct.id\n\nx := time.now_ns()"))
     assert result.exit_code == 1
     assert "intent.rego:3:" in result.output
-    assert "did you mean subject?" in result.output
+    assert "did you mean input.subject?" in result.output
     assert "intent.rego:5:" in result.output

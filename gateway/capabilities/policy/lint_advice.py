@@ -1,0 +1,87 @@
+"""What does not keep a policy from going live, and is worth a word: rules that nothing asks, conditions that never hold, a verdict without a default.
+
+``gateway policy lint`` shows it; ``--strict`` fails on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.capabilities.policy.annotations import VERSION_KEY, states_version
+from gateway.capabilities.policy.contract import SCHEMA, VERDICT_RULES
+from gateway.capabilities.policy.lint_input import InputLint
+from gateway.capabilities.policy.lint_verdict import advise_outcomes, branches, check_shape
+from gateway.capabilities.policy.problems import Problem
+from gateway.capabilities.policy.reach import Reach
+from gateway.capabilities.policy.syntax import Node, Path, Program, Rule
+from gateway.domain import Hook
+
+_PACKAGES_OF_OTHERS = (("system",),)
+"""What OPA itself asks: ``data.system.log.mask`` hides parts of the decision log."""
+
+
+def advise(program: Program, tests: Program | None, sources: Mapping[str, str]) -> list[Problem]:
+    """The warnings about a policy that has passed ``lint``.
+
+    ``tests`` is the policy parsed together with its tests, if these compile; ``sources`` the text of its modules by file name.
+    """
+    reach = Reach(program)
+    conditions = _Conditions(program, reach)
+    problems = [*_versions(program, sources), *_unreachable(program, reach, tests), *conditions.advice()]
+    for hook in Hook:
+        problems.extend(advise_outcomes(program, hook, conditions.never))
+        problems.extend(problem for problem in check_shape(program, hook) if problem.warning)
+    return sorted(set(problems))
+
+
+def _versions(program: Program, sources: Mapping[str, str]) -> Iterator[Problem]:
+    """A hook that does not say which version of the contract it is written for is taken for the first."""
+    for hook in Hook:
+        files = sorted({module.file for module in program.modules if module.package == ("gateway", hook.value)})
+        if files and not any(states_version(sources.get(file, "")) for file in files):
+            hint = f"write above it: # METADATA, # scope: package, # schemas: [{{input: schema.{hook}}}], # custom: {{{VERSION_KEY}: {SCHEMA}}}"
+            line = sources.get(files[0], "").split("package ", 1)[0].count("\n") + 1
+            what = f"package gateway.{hook} does not say which contract it is written for, and is taken for {SCHEMA}"
+            yield Problem(files[0], line, 1, what, hint, "version-missing", warning=True)
+
+
+def _unreachable(program: Program, reach: Reach, tests: Program | None) -> Iterator[Problem]:
+    """Rules that no verdict and no test reaches."""
+    asked = reach.of(_starts(program))
+    if tests is not None:
+        asked |= Reach(tests).of(key for key in tests.rules if key[-1].startswith("test_"))
+    for key, rules in program.rules.items():
+        if key not in asked:
+            rule = rules[0]
+            hint = "use it, test it, or remove it"
+            yield Problem(rule.module.file, rule.line, rule.col, f"no verdict and no test reaches the rule {rule.name}", hint, "unreachable", warning=True)
+
+
+def _starts(program: Program) -> Iterator[Path]:
+    for rule in VERDICT_RULES.values():
+        yield tuple(rule.split("."))[1:]
+    for key in program.rules:
+        if any(key[: len(package)] == package for package in _PACKAGES_OF_OTHERS):
+            yield key
+
+
+class _Conditions:
+    """Which conditions can never hold."""
+
+    def __init__(self, program: Program, reach: Reach) -> None:
+        self._program = program
+        self._lints = {
+            id(rule): InputLint(program, rule, reach.hooks.get((*module.package, rule.name), ())) for module in program.modules for rule in module.rules
+        }
+
+    def never(self, rule: Rule, condition: Node) -> Problem | None:
+        return self._lints[id(rule)].never(condition)
+
+    def advice(self) -> Iterator[Problem]:
+        for module in self._program.modules:
+            for rule in module.rules:
+                for branch in branches(rule):
+                    for condition in branch.conditions:
+                        problem = self.never(rule, condition)
+                        if problem is not None:
+                            yield problem
