@@ -227,3 +227,47 @@ async def test_the_last_resort_is_given_too_where_nobody_can_be_called_any_more(
     assert [(one["state"], one["last_resort"], one["http_status"]) for one in facts] == [("completed", True, 200)] * 2
     assert [one["reason"] for one in facts[1].get("passed_over", ())] == ([skipped] if skipped else [])
     assert len(facts[1]["attempts"]) == (0 if skipped else 1)
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_a_caller_who_was_kept_waiting_gets_the_fallback_or_an_error_event(tmp_path: Path, works: bool) -> None:
+    slow = "rules: [{when: {model: simulated-1}, fault: {slow: header}}, {reply: 'from the second', chunks: 4, SECOND}]"
+    script = slow.replace("SECOND", "pace_ms: 1" if works else "fault: {cut: close}")
+    routing = Routing(
+        assistant="{targets: [{target: simulated}, {target: second}], retries: {max: 0}}",
+        limits="{first_token_s: 0.3}",
+        targets={"second": "model: simulated-2"},
+    )
+    async with local_gateway(tmp_path, script, policies=READS_TEXT, routing=routing) as local:
+        object.__setattr__(local.gateway.services, "keep_alive_s", 0.05)
+        reply = await local.ask("hello", stream=True)
+        (facts,) = [entry["facts"] for entry in await local.entries() if entry["kind"] == "closed"]
+    assert (reply.status, reply.body.startswith(b": keep-alive\n\n"), reply.done) == (200, True, works)
+    assert [attempt["error"] for attempt in facts["attempts"]] == ["upstream.timeout", None if works else "upstream.cut"]
+    if works:
+        assert (reply.text, reply.events[-1]["gateway"]["fallback"]) == ("from the second", True)
+    else:
+        assert [event.keys() for event in reply.events] == [{"error"}]
+        assert (reply.events[0]["error"]["code"], facts["state"], facts["http_status"]) == ("upstream.cut", "failed", 502)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_target_that_recovers_is_tried_by_one_call_while_the_others_have_the_fallback_and_then_has_its_place_again(tmp_path: Path, mode: Mode) -> None:
+    script = "rules: [{when: {model: flaky}, reply: first, first_token_ms: 150, fault: {status: 500, times: 2}}, {reply: second}]"
+    routing = Routing(
+        assistant="{targets: [{target: flaky}, {target: simulated}], retries: {max: 0}}",
+        targets={"flaky": "model: flaky, breaker: {failures: 2, window_s: 60, open_s: 0.4, probes: 1}"},
+    )
+    async with local_gateway(tmp_path, script, policies=POLICIES[mode], routing=routing) as local:
+
+        async def texts(calls: int) -> list[str]:
+            replies = await asyncio.gather(*(local.ask("hello", stream=mode is not Mode.PLAIN) for _ in range(calls)))
+            return sorted(reply.text for reply in replies)
+
+        assert [await texts(1) for _ in range(3)] == [["second"]] * 3
+        asked = [orjson.loads(request.body)["model"] for request in local.provider.requests]
+        assert asked == ["flaky", "simulated-1", "flaky", "simulated-1", "simulated-1"]
+        await asyncio.sleep(0.4)
+        assert await texts(5) == ["first", *["second"] * 4]
+        assert await texts(5) == ["first"] * 5
+        assert counted((await local.get("/metrics")).body.decode())["gateway_breaker_state", "closed", "flaky"] == 1
