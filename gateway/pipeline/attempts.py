@@ -104,7 +104,7 @@ class Asking:
             return failure
         if self.course.exhausted == "deadline":
             return late()
-        return NoTarget("no target of this route can be called now; try again shortly", headers={"retry-after": "1"})
+        return NoTarget("no target of this route can be called now; try again shortly", headers={"retry-after": str(self.course.back_in_s)})
 
 
 async def _cancel(running: set[asyncio.Task[T]]) -> None:

@@ -24,7 +24,7 @@ def choose(services: Services, intent: Intent, allowed: Allowed) -> Course:
     Raises:
         PolicyDenied: Policy grants none of the route's targets.
         InvalidRequest: The request is too long for every target that is left.
-        NoTarget: The route's conditions exclude every target.
+        NoTarget: The route's conditions exclude every target, and it has no last resort.
     """
     route = allowed.plan.route
     order = intent.order = _settled(services, intent, allowed) or _considered(services, intent, allowed)
@@ -67,7 +67,9 @@ def _considered(services: Services, intent: Intent, allowed: Allowed) -> tuple[C
     )
     order = consider(facts, lambda target: services.models[target.name].costs.estimate)
     if all(one.skipped is not None or one.repair_only for one in order):
-        raise none_left(order, "input" if intent.call.embeds else "messages")
+        error = none_left(order, "input" if intent.call.embeds else "messages")
+        if not isinstance(error, NoTarget) or route.last_resort is None or intent.call.embeds:
+            raise error  # else nobody is called, and the last resort stands in
     return order
 
 

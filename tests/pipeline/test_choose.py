@@ -93,3 +93,22 @@ async def test_a_target_that_only_repairs_is_nobody_to_ask_first(tmp_path: Path)
         reply = await local.ask("hello")
         assert (reply.status, reply.json["gateway"]["reasons"][0]["rule"]) == (403, "policy.route")
         assert called(local) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_where_conditions_leave_nobody_the_last_resort_stands_in(tmp_path: Path, stream: bool) -> None:
+    assistant = ONE.replace("{WHEN}", "{labels: {class: [open]}}").removesuffix("}") + ", last_resort: 'unavailable'}"
+    async with local_gateway(tmp_path, routing=Routing(assistant=assistant)) as local:
+        reply = await local.ask("hello", stream=stream)
+        assert (reply.status, reply.text, called(local)) == (200, "unavailable", [])
+        facts = next(entry["facts"] for entry in await local.entries() if entry["kind"] == "closed")
+        assert (facts["state"], facts["last_resort"], facts["attempts"]) == ("completed", True, [])
+        assert [one["skipped"] for one in facts["routing"]] == ["when.labels"]
+
+
+async def test_a_caller_is_told_how_long_the_only_target_wants_to_be_left_alone(tmp_path: Path) -> None:
+    async with local_gateway(tmp_path, "rules: [{fault: {status: 429, retry_after: 120}}]") as local:
+        assert (await local.ask("hello")).status == 429
+        reply = await local.ask("hello")
+        assert (reply.status, reply.json["error"]["code"], called(local)) == (503, "no_target", ["simulated-1"])
+        assert 100 < int(reply.headers["retry-after"]) <= 120

@@ -7,6 +7,7 @@ nor calls: it says what to do, and is told what became of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -101,6 +102,12 @@ class Course:
     def remaining_s(self) -> float:
         """Seconds to the deadline, not below 0."""
         return max(0.0, self.deadline - self._breakers.now())
+
+    @property
+    def back_in_s(self) -> int:
+        """Seconds until the first of the targets may be called again, as far as they said so themselves; at least 1."""
+        until = [self._breakers.cooling_until(place.candidate.target.name) for place in self._places if not place.repair_only]
+        return max(1, math.ceil(min(until, default=0.0) - self._breakers.now()))
 
     def next(self, purpose: Purpose | None = None, only: Target | None = None) -> Step | None:
         """The next call to make, taken from the budget; ``None`` where there is none (``exhausted`` says why).
