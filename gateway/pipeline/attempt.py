@@ -60,8 +60,9 @@ class OpenAttempt:
         """A block that ends in ``TimeoutError`` at the deadline of the whole intent, unless the target's own limit ends it by then anyway."""
         if self._ends_in_time:
             return _UNTIMED
-        self._limit = asyncio.timeout(self._course.remaining_s)
-        return self._limit
+        limit = asyncio.timeout(self._course.remaining_s)
+        self._limit = self._limit or limit  # a block within it tells of its end itself
+        return limit
 
     async def complete(self) -> Reply:
         """The whole answer of the target.
