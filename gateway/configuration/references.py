@@ -67,6 +67,7 @@ def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
     _check_shared(document, resolved)
     resolved.schemas = read_schemas(document)
     check_routes(document)
+    _check_policy(document)
     return resolved
 
 
@@ -121,6 +122,13 @@ def _miss(document: Document, resolved: Resolved, where: Where, error: Unresolve
         resolved.left_out.setdefault(str(where[1]), error.what)
     else:
         document.problem(where, error.what, error.hint)
+
+
+def _check_policy(document: Document) -> None:
+    """The policy is in one place."""
+    section = mapping(document.data.get("policy"))
+    if section.get("bundle") is not None and "path" in section:
+        document.problem(("policy", "bundle"), "stands beside policy.path, and only one of them can be the policy", "remove one")
 
 
 def _check_shared(document: Document, resolved: Resolved) -> None:

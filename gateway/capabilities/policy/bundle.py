@@ -87,6 +87,19 @@ def read_bundle(content: bytes, path: Path, key: BundleKey | None = None) -> Bun
     return _bundle(texts, path, problems, manifest=manifest, signed=signed)
 
 
+def folder_files(path: Path) -> dict[str, bytes]:
+    """The files of a policy folder by name, as they stand.
+
+    Raises:
+        PolicyError: It cannot be read, or holds what does not belong into a policy.
+    """
+    problems: list[Problem] = []
+    texts = _read_all(path, problems)
+    if problems:
+        raise PolicyError(problems)
+    return {name: text.encode() for name, text in texts.items()}
+
+
 def signature(path: Path) -> Signature:
     """What tells whether the folder, or the one file that ``path`` is, changed since; empty where it is gone."""
     found: list[tuple[str, int, int, int]] = []

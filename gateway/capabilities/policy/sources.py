@@ -153,6 +153,16 @@ async def look_once(options: SourceOptions) -> Found:
         await source.close()
 
 
+def kept_of(options: SourceOptions) -> Bundle | None:
+    """The bundle that is kept of this source; ``None`` where there is none.
+
+    Raises:
+        PolicyError: It cannot be used.
+    """
+    place = str(options.path.absolute()) if options.server is None else options.server.url
+    return None if options.keep is None else Keep(options.keep, place).load(key_of(options))
+
+
 class _Watched:
     """What folders and files share: a look at names, times and sizes tells whether to read again."""
 

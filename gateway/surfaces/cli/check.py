@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ import click
 
 from gateway.capabilities.findings.options import ScanOptions, ScanOptionsError
 from gateway.capabilities.findings.scanner import Scanner
-from gateway.capabilities.policy.loading import load_policy
+from gateway.capabilities.policy.bundle import Bundle, load_bundle
+from gateway.capabilities.policy.loading import compile_policy
 from gateway.capabilities.policy.policy import Policy
 from gateway.capabilities.policy.problems import PolicyError
+from gateway.capabilities.policy.problems import Problem as PolicyProblem
+from gateway.capabilities.policy.sources import SourceOptions, kept_of, key_of, look_once, options_of
 from gateway.capabilities.redaction.tenants import scan_options
 from gateway.capabilities.routing_check import problems_of
 from gateway.domain import StreamMode
@@ -29,6 +33,10 @@ class Compiled:
 
     settings: Settings
     policy: Policy
+    bundle: Bundle
+    """What the policy was compiled from."""
+    warnings: tuple[str, ...]
+    """Why it is the kept bundle, where it is not what the server has now."""
     scanners: dict[str, Scanner]
     """By tenant."""
     database: str
@@ -36,19 +44,19 @@ class Compiled:
 
 
 @click.command()
-@click.option("--online", is_flag=True, help="Ask the OPA server whether it decides by this policy, where one is configured. Nothing else is called.")
+@click.option("--online", is_flag=True, help="Ask the policy's servers: for the bundle, and whether OPA decides by it. Nothing else is called.")
 @config_option
 def command(config: Path, online: bool) -> None:
     """Check the config and print what it compiles to. Secrets are not shown."""
-    compiled = compile_all(config)
+    compiled = compile_all(config, online=online)
     for line in report(compiled):
         click.echo(line)
     if online and compiled.settings.policy.opa is not None:
         click.echo(f"           {ask_opa(compiled.settings.policy.opa, compiled.policy.names)}")
 
 
-def compile_all(config: Path) -> Compiled:
-    """Compile the config, its schemas, its policy and its tenants' redaction options.
+def compile_all(config: Path, *, online: bool = False) -> Compiled:
+    """Compile the config, its schemas, its policy and its tenants' redaction options. A server of policy is asked if ``online``, else the kept bundle counts.
 
     Raises:
         Refusal: with the problems of all of them.
@@ -56,21 +64,40 @@ def compile_all(config: Path) -> Compiled:
     parts = refusing(parts_of, config)
     problems: list[Problem] = []
     scanners = {tenant: scanner for tenant, options in parts.redaction.items() if (scanner := _scanner(parts, tenant, options, problems))}
-    settings = policy = None
+    settings = None
     try:
         settings = load(config)
         problems.extend(problems_of(settings))
     except SettingsError as error:
         problems.extend(error.problems)
     lines = [str(problem) for problem in SettingsError(problems).problems]
+    options = options_of(settings.policy) if settings else SourceOptions(path=parts.policy)
+    warnings: list[str] = []
+    bundle = policy = None
     try:
-        policy = load_policy(parts.policy)
+        bundle = _bundle(options, warnings, online=online)
+        policy = compile_policy(bundle)
     except PolicyError as error:
-        lines.extend(f"{parts.policy}/{problem}" if problem.line else str(problem) for problem in error.problems)
+        lines.extend(f"{options.path}/{problem}" if problem.line and options.server is None else str(problem) for problem in error.problems)
     database = _database(settings, lines)
-    if settings is None or policy is None or lines:
+    if settings is None or policy is None or bundle is None or lines:
         raise Refusal("\n".join(lines))
-    return Compiled(settings=settings, policy=policy, scanners=scanners, database=database)
+    return Compiled(settings=settings, policy=policy, bundle=bundle, warnings=tuple(warnings), scanners=scanners, database=database)
+
+
+def _bundle(options: SourceOptions, warnings: list[str], *, online: bool) -> Bundle:
+    """What a gateway of this config would load; why it is not what its source has now goes to ``warnings``."""
+    if options.server is None:
+        return load_bundle(options.path, key_of(options))
+    if online:
+        found = asyncio.run(look_once(options))
+        warnings.extend(str(found.instead).split("\n") if found.instead else ())
+        return found.bundle
+    kept = kept_of(options)
+    if kept is None:
+        raise PolicyError([PolicyProblem(options.server.url, 0, 0, "no bundle of this server is kept yet", "ask it: gateway check --online")])
+    warnings.append("the bundle as it was kept; --online asks the server for it")
+    return kept
 
 
 def _database(settings: Settings | None, lines: list[str]) -> str:
@@ -114,7 +141,8 @@ def report(compiled: Compiled) -> Iterator[str]:
     yield f"config     {settings.path}, version {settings.digest[:12]}"
     yield f"server     {_address(settings)}; at most {limits.in_flight} intents at once, bodies of {limits.body_bytes} bytes"
     yield f"database   {compiled.database}"
-    yield f"policy     {settings.policy.path}, revision {compiled.policy.revision[:12]}"
+    yield _policy(compiled)
+    yield from (f"           {line}" for line in compiled.warnings)
     if settings.policy.opa is not None:
         yield f"engine     {about_opa(settings.policy.opa)}"
     yield from (_tenant(tenant, compiled.scanners[tenant.name]) for tenant in settings.tenants.values())
@@ -127,6 +155,16 @@ def report(compiled: Compiled) -> Iterator[str]:
     records = settings.records
     yield f"records    durable against loss of {records.durability}, heads in {records.heads}, content kept {records.retention_days} days"
     yield _telemetry(settings)
+
+
+def _policy(compiled: Compiled) -> str:
+    settings, bundle = compiled.settings.policy, compiled.bundle
+    place = settings.bundle.url if settings.bundle else settings.path
+    label = f" ({bundle.manifest.revision})" if bundle.manifest.revision else ""
+    signed = f", signed: {bundle.signed}" if bundle.signed else ""
+    if not signed and (settings.bundle or settings.path.is_file()):
+        signed = ", signature not checked: there is no policy.bundle_key"
+    return f"policy     {place}, revision {bundle.revision[:12]}{label}{signed}"
 
 
 def _users(settings: Settings, name: str) -> str:

@@ -8,7 +8,9 @@ from gateway.command_groups import Late, LateGroup
 
 COMMANDS = {
     "backtest": Late("gateway.surfaces.cli.policy_backtest", "What a candidate would have said of recorded traffic."),
+    "build": Late("gateway.surfaces.cli.policy_build", "An OPA bundle of the policy, signed if a key is given."),
     "check": Late("gateway.surfaces.cli.policy_lint", "The same as lint."),
+    "diff": Late("gateway.surfaces.cli.policy_diff", "What changed from one policy to another."),
     "eval": Late("gateway.surfaces.cli.policy_eval", "The verdict on an input, and what it was based on."),
     "lint": Late("gateway.surfaces.cli.policy_lint", "Whether the policy could go live, and if not, why."),
     "revision": Late("gateway.surfaces.cli.policy_revision", "The revision of the policy, for an OPA server's bundle."),
