@@ -26,6 +26,8 @@ _MOST_COUNTED: Final = 64
 _DIGITS: Final = 4
 """Of the score: more would suggest a precision that it does not have."""
 
+_NO_EVIDENCE: Final = (None, None, None, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
@@ -48,6 +50,12 @@ class Signals:
     tool_errors: int = 0
     """Failed tool results that the answer rests on."""
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any signal at all."""
+        evidence = (self.logprobs, self.agreement, self.schema_valid, self.self_reported)
+        return evidence != _NO_EVIDENCE or bool(self.truncated or self.refusal or self.fallback or self.tool_errors)
+
     def facts(self) -> dict[str, Any]:
         """Only what is a signal, by name: for the answer hook and the record. Empty where there is none."""
         facts: dict[str, Any] = {}
@@ -60,11 +68,10 @@ class Signals:
             facts["repairs"] = self.repairs
         if self.self_reported is not None:
             facts["self_reported"] = self.self_reported
-        facts.update(self._penalties())
+        if self.truncated or self.refusal or self.fallback or self.tool_errors:
+            penalties = {"truncated": self.truncated, "refusal": self.refusal, "fallback": self.fallback, "tool_errors": self.tool_errors}
+            facts |= {name: value for name, value in penalties.items() if value}
         return facts
-
-    def _penalties(self) -> dict[str, Any]:
-        return {name: value for name in ("truncated", "refusal", "fallback", "tool_errors") if (value := getattr(self, name))}
 
 
 def score(signals: Signals, weights: ConfidenceWeights) -> float | None:
@@ -72,7 +79,7 @@ def score(signals: Signals, weights: ConfidenceWeights) -> float | None:
 
     Weights are 0 or more (the config allows 100 at most). A penalty that its weight raises above 1 counts as 1, which leaves nothing of the score.
     """
-    if not signals.facts():
+    if not signals.known:
         return None
     weight, total = NEUTRAL_WEIGHT, NEUTRAL_WEIGHT * NEUTRAL
     for share, value in (

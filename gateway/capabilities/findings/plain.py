@@ -1,4 +1,4 @@
-r"""Tells plain prose in a stream from text that must be looked at, for a small part of what the look costs. It errs on the side of looking.
+r"""Tells plain prose in a stream, and plain short texts, from what must be looked at, for a small part of what the look costs. It errs on the side of looking.
 
 Each rule names what every value of some finders holds, so that a text without it holds none of theirs:
 
@@ -65,18 +65,25 @@ class PlainText:
     def ready(self, context: str, held: str, *, clean: bool) -> int:
         """How much of ``held`` can leave as plain text; -1 if it must be looked at. ``clean``: ``context`` is known to have no stem within reach of its end."""
         text = held if held.isascii() else as_ascii(held)
-        if _NUMBERS.search(text) or _SIGNS.search(text) or text.encode("latin-1", "replace").translate(_RUN_TABLE).find(_RUN) >= 0:
+        if not self._nothing_in(context, text, clean=clean):
             return -1
+        return min(_hold(text), max(0, len(text) - self._width))
+
+    def nothing_in(self, context: str, text: str) -> bool:
+        """Whether a whole text holds nothing to be found, for certain; ``context`` stands before it."""
+        return self._nothing_in(context, text if text.isascii() else as_ascii(text), clean=False)
+
+    def _nothing_in(self, context: str, text: str, *, clean: bool) -> bool:
+        if _NUMBERS.search(text) or _SIGNS.search(text) or text.encode("latin-1", "replace").translate(_RUN_TABLE).find(_RUN) >= 0:
+            return False
         before = context[-_OVERLAP:] if clean else context[-REACH - _OVERLAP :]
         lowered = (before + text).lower()
         for stem in STEMS:
             if stem in lowered:
-                return -1
+                return False
         if self._heads and self._worded(text.casefold()):
-            return -1
-        if self._needs and self._patterned(text):
-            return -1
-        return min(_hold(text), max(0, len(text) - self._width))
+            return False
+        return not (self._needs and self._patterned(text))
 
     def _worded(self, folded: str) -> bool:
         if len(self._heads) <= _FEW:

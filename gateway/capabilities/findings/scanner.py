@@ -6,6 +6,7 @@ import re
 
 from gateway.capabilities.findings.engine import Engine
 from gateway.capabilities.findings.options import ScanOptions
+from gateway.capabilities.findings.plain import LONGEST
 from gateway.capabilities.findings.stream import StreamScanner
 from gateway.domain import Finding
 
@@ -26,6 +27,8 @@ class Scanner:
         if not text:
             return ()
         prefix = _cue(key)
+        if len(text) <= LONGEST and self._engine.plain.possible and self._engine.plain.nothing_in(prefix, text):
+            return ()
         base = len(prefix)
         accepted = self._engine.examine(prefix + text, base=base, final=True, resume=self._engine.start_places(base)).accepted
         return tuple(Finding(found.category, found.start - base, found.end - base) for found in accepted)

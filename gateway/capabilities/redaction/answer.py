@@ -28,6 +28,8 @@ class AnswerInspection:
         self._leaves = walk.leaves
         self._media = [item.link for item in walk.media if item.payload]
         self._views = views
+        self._untouched = not walk.leaves and not walk.media
+        """Whether everybody sees the body as it is."""
         self.findings = merged((category, answer_place(leaf.link)) for leaf in walk.leaves for category, value in leaf.found if is_new(category, value))
         """What the model brought, merged by category and place; secrets always, other values only if the caller did not send them itself."""
         self.redactions: dict[str, int] = {}
@@ -44,6 +46,8 @@ class AnswerInspection:
 
     def for_caller(self, obligations: Obligations) -> Json:
         """The answer as the caller gets it: values that the model brought hidden unless granted, the caller's own restored."""
+        if self._untouched:
+            return self._body
         view = self._views(obligations, Destination.CALLER)
         body, dropped = self._shown(view, obligations)
         self.redactions = view.hidden
@@ -52,6 +56,8 @@ class AnswerInspection:
 
     def for_record(self, obligations: Obligations) -> Json:
         """The answer as the record keeps it: only what is granted to the record is shown."""
+        if self._untouched:
+            return self._body
         return self._shown(self._views(obligations, Destination.RECORD), obligations)[0]
 
     def _shown(self, view: View, obligations: Obligations) -> tuple[Json, bool]:

@@ -29,10 +29,10 @@ _LITERALS = frozenset({"true", "false", "null"})
 _OPEN, _CLOSE, _SPACE = "{[", "}]", " \t\r\n"
 _NUMBER_STARTS = frozenset("-+.0123456789")
 _OUTSIDE, _INSIDE, _IN_NUMBER, _IN_LITERAL, _PLAIN = range(5)
-_LONG_NUMBER = 7
+LONG_NUMBER = 7
 _UNIT_DIGITS = 4
-_LONGEST_NUMBER = 512
-_LONGEST_CUE = 128
+LONGEST_NUMBER = 512
+LONGEST_CUE = 128
 
 
 class JsonPieces:
@@ -167,7 +167,7 @@ class JsonPieces:
 
     def _lexeme(self, text: str, position: int) -> int:
         """Numbers and literals are held to their end, which the character after them shows."""
-        pattern, longest = (_NUMBER, _LONGEST_NUMBER) if self._state == _IN_NUMBER else (_LITERAL, len("false"))
+        pattern, longest = (_NUMBER, LONGEST_NUMBER) if self._state == _IN_NUMBER else (_LITERAL, len("false"))
         match = pattern.match(text, position)
         if match is None:
             self._end_token()
@@ -182,7 +182,7 @@ class JsonPieces:
             self._fail("", 0)
             return
         self._state = _OUTSIDE
-        findings = self._scan(token, key=self._cue()) if len(token) >= _LONG_NUMBER else ()
+        findings = self._scan(token, key=self._cue()) if len(token) >= LONG_NUMBER else ()
         if findings:
             self._add([Piece(Kind.NUMBER, token, findings[0].category)])
         else:
@@ -261,8 +261,8 @@ class JsonPieces:
         if self._decoded:
             decoded = "".join(self._decoded)
             self._decoded.clear()
-            if self._is_key and len(self._key) < _LONGEST_CUE:
-                self._key += decoded[:_LONGEST_CUE]
+            if self._is_key and len(self._key) < LONGEST_CUE:
+                self._key += decoded[:LONGEST_CUE]
             if self._leaf is None:
                 self._leaf = LeafPieces(self._stream(None if self._is_key else self._cue()), escape=True)
             self._add(self._leaf.push(decoded))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
+from gateway.capabilities.redaction.json_leaves import is_clean, leaves_as_it_is
 from gateway.capabilities.redaction.json_pieces import JsonPieces
 from gateway.capabilities.redaction.pieces import END, Kind, Piece, pieces_of
 from gateway.capabilities.redaction.placeholders import may_restore
@@ -73,7 +74,7 @@ def path(link: Link) -> list[str | int]:
 
 
 class Walk:
-    """One walk over a value. ``answer`` keeps leaves without findings too that can hold a placeholder, and every JSON text; ``keep`` keeps all.
+    """One walk over a value. ``answer`` keeps leaves without findings too that can hold a placeholder, or whose JSON is spelled in another way; ``keep`` all.
 
     What is kept can be rendered; what is not is the same for every destination.
     """
@@ -222,6 +223,10 @@ class Walk:
     def _json(self, text: str, link: Link) -> None:
         encoded = b"" if self._answer else text.encode("utf-8", "surrogatepass")
         if encoded and self._clean.texts.knows(encoded, "json"):
+            return
+        if not (self._keep or may_restore(text)) and is_clean(text, self._scan, self._word) and (not self._answer or leaves_as_it_is(text)):
+            if encoded:
+                self._clean.texts.add(encoded, "json")
             return
         stream = JsonPieces(partial(WholeSegments, self._scan), self._scan)
         pieces = stream.push(text) + stream.finish()

@@ -178,3 +178,24 @@ def test_most_of_what_prose_comes_in_passes(size: int) -> None:
     text = "Sure, here is how I would go about that: first look at the structure of the project, then decide what to keep. Step 02: the rest. " * 5
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     assert agrees(ENGINES[0], pieces) > 0.8 * len(pieces)
+
+
+def sure_of(engine: Engine, context: str, text: str) -> bool:
+    """Whether a whole text is told to hold nothing, which must then be so."""
+    if not engine.plain.nothing_in(context, text):
+        return False
+    assert engine.examine(context + text, base=len(context), final=True, resume=engine.start_places(len(context))).accepted == []
+    return True
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("context", ["", '"password": "', '"ssn": "', '"phone": "'])
+def test_whole_texts_are_told_to_hold_nothing_only_where_the_engine_finds_nothing(engine: Engine, context: str) -> None:
+    told = [sure_of(engine, context, text[:LONGEST]) for text in CORPUS]
+    assert any(told) == ("pass" not in context)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(ENGINES), st.sampled_from(["", '"token": "', '"account": "', '"note": "']), st.lists(PIECES, min_size=1, max_size=12))
+def test_texts_put_together_at_random_are_told_to_hold_nothing_only_where_that_is_so(engine: Engine, context: str, parts: list[str]) -> None:
+    assert sure_of(engine, context, "".join(parts)) in {True, False}
