@@ -31,6 +31,10 @@ test_the_team_with_the_route_labels_the_intent if {
 	access.team == "research" with input as key("acme", ["support", "research"], "assistant-large")
 }
 
+test_a_key_without_a_team_that_has_the_route_is_labelled_so if {
+	access.team == "none" with input as key("acme", ["sales"], "assistant")
+}
+
 test_an_unknown_team_is_refused if {
 	rules(access.violations) == {"access.team"} with input as key("acme", ["sales"], "assistant")
 }

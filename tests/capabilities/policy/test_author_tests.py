@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from gateway.capabilities.policy.author_tests import run_tests
+from gateway.capabilities.policy.author_tests import expression_lines, report_tests, run_tests
 from gateway.capabilities.policy.bundle import load_bundle
 from gateway.capabilities.policy.problems import PolicyError
+from gateway.capabilities.policy.syntax import Program
+from gateway.infrastructure.policy_engine_embedded import EmbeddedEngine
 from tests.capabilities.policy.conftest import Write
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
@@ -65,3 +68,32 @@ def test_tests_that_cannot_be_run_are_named(write: Write, text: str, what: str) 
     with pytest.raises(PolicyError) as caught:
         run_tests(load_bundle(write({"a_test.rego": text})), limit_s=1.5)
     assert what in str(caught.value)
+
+
+def test_only_the_tests_that_are_asked_for_run_and_the_lines_that_none_evaluates_are_told(write: Write) -> None:
+    intent = 'package gateway.intent\n\nverdict := {"outcome": "allow"} if {\n\tinput.subject.id == "k"\n\tinput.attempt == 0\n}\n\nother := 1\n'
+    tests = (
+        "package gateway.intent_test\n\nimport data.gateway.intent\n\n"
+        'test_a if not intent.verdict with input as {"subject": {"id": "j"}}\n\ntest_b if intent.other == 1\n'
+    )
+    bundle = load_bundle(write({"intent.rego": intent, "intent_test.rego": tests}))
+    report = report_tests(bundle, run=re.compile("test_a$"), coverage=True)
+    assert [test.name for test in report.tests] == ["data.gateway.intent_test.test_a"]
+    assert report.coverage is not None
+    found = {file.file: (file.covered, file.missed, file.percent) for file in report.coverage}
+    assert found["intent.rego"] == ((4, 8), (3, 5), 50.0)
+    assert found.keys() == bundle.modules.keys()
+    assert report_tests(bundle).coverage is None
+    assert report_tests(bundle).failed == 0
+
+
+def test_the_lines_of_a_module_that_nothing_evaluates_are_those_that_the_engine_would_count() -> None:
+    bundle = load_bundle(EXAMPLES)
+    report = report_tests(bundle, coverage=True)
+    assert report.coverage is not None
+    counted = {file.file: tuple(sorted((*file.covered, *file.missed))) for file in report.coverage}
+    program = Program(EmbeddedEngine(bundle.modules, bundle.data_json).ast())
+    assert {module.file: expression_lines(module) for module in program.modules} == counted
+    nothing = report_tests(bundle, run=re.compile("disclosure_test.*secrets"), coverage=True)
+    assert nothing.coverage is not None
+    assert {file.file: file.missed for file in nothing.coverage} == counted
