@@ -123,10 +123,10 @@ class OpenAttempt:
         self._close(counted, finish_reason=self._name(first.get("finish_reason")), response=answer)
         self._course.answered(self._step)
 
-    def fail(self, error: BaseException = _CRASHED, answer: Json | None = None) -> None:
+    def fail(self, error: BaseException = _CRASHED, answer: Json | None = None, *, blames: bool = True) -> None:
         """The attempt ended without an answer; ``answer`` is what came of it, if anything did. Does nothing once it has ended.
 
-        Without an ``error`` the gateway itself failed.
+        Without an ``error`` the gateway itself failed. ``blames`` is false where the target cannot be to blame, whatever the error.
         """
         if self._ended:
             return
@@ -134,7 +134,7 @@ class OpenAttempt:
             error = self.late()
         code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
         self._close(self._spent(answer), error=code, status=getattr(error, "upstream_status", None), response=answer or {})
-        if isinstance(error, asyncio.CancelledError):
+        if isinstance(error, asyncio.CancelledError) or not blames:
             self._course.dropped(self._step)
         else:
             self._course.failed(self._step, error if isinstance(error, GatewayError) else _CRASHED)

@@ -18,7 +18,7 @@ import orjson
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.streaming import KEEP_ALIVE, FinishHolder, checked_chunk, chunks_of, error_event, event, gather
 from gateway.domain import Destination, Json, State, StreamMode
-from gateway.errors import GatewayError, UpstreamMalformed
+from gateway.errors import GatewayError, UpstreamMalformed, UpstreamTimeout
 from gateway.infrastructure.model_client import AnswerStream
 from gateway.pipeline.admit import leave
 from gateway.pipeline.answer import Obtaining, last_resort
@@ -191,6 +191,8 @@ class PassRelay(Relay):
         super().__init__(services, intent, allowed)
         self._attempt = attempt
         self._upstream = upstream
+        self._held_up_ns = 0
+        """How long the caller took to read what it was given."""
 
     async def _produced(self) -> AsyncGenerator[bytes, None]:
         intent, attempt, holder, redactor = self.intent, self._attempt, self._holder, self._redact(self._allowed.obligations)
@@ -203,7 +205,9 @@ class PassRelay(Relay):
                     await asyncio.shield(intent.opened)
                     durable = True
                     self._first_content()
+                given_ns = time.time_ns()
                 yield b"".join(leaving)
+                self._held_up_ns += time.time_ns() - given_ns
         answer = holder.completion(redactor.record_choices())
         await attempt.end(answer, holder.usage)
         verdict = await self._screened(answer, redactor)
@@ -231,7 +235,9 @@ class PassRelay(Relay):
         return verdict
 
     def _fail(self, error: BaseException) -> None:
-        self._attempt.fail(error, None if self._redactor is None else self._holder.completion(self._redactor.record_choices()))
+        # A limit of time that a slow reader used up says nothing against the target: a few such callers would keep all others from it.
+        slow_reader = isinstance(error, UpstreamTimeout) and 2 * self._held_up_ns > time.time_ns() - self._attempt.started_ns
+        self._attempt.fail(error, None if self._redactor is None else self._holder.completion(self._redactor.record_choices()), blames=not slow_reader)
 
     async def _let_go(self) -> None:
         await self._upstream.aclose()

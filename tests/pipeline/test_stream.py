@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
+from gateway.pipeline.intent import Call, ReleasedStream
+from gateway.pipeline.run import run
+from gateway.testing import ALLOW_ALL, LocalGateway, Routing, local_gateway
 from tests.pipeline.rego import READS_TEXT, answer_says
 
 DENY = {"outcome": "deny", "reasons": [{"rule": "not_this", "message": "no"}], "obligations": {}}
@@ -114,3 +117,20 @@ async def test_a_caller_who_leaves_between_keep_alives_ends_the_work_behind_them
         assert [(facts["state"], facts["reason"]) for facts in closed] == [("cancelled", "caller.gone")]
         assert local.gateway.services.limits.running == 0
         assert local.gateway.services.models["simulated"].client.in_use == 0
+
+
+@pytest.mark.parametrize(("slow", "fault", "state"), [(True, "{huge: 2000000}", "closed"), (False, "{slow: middle, hang_s: 9}", "open")])
+async def test_a_caller_that_reads_slowly_does_not_get_its_target_blamed(tmp_path: Path, slow: bool, fault: str, state: str) -> None:
+    routing = Routing(assistant="{target: simulated, retries: {max: 0}}", limits="{total_s: 0.3}")
+    changes = {"    model: simulated-1\n": "    model: simulated-1\n    breaker: {failures: 1}\n"}
+    async with local_gateway(tmp_path, f"rules: [{{reply: one two three, fault: {fault}}}]", routing=routing, changes=changes) as local:
+        body = {"model": "assistant", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        call = Call(surface="chat", key=local.key(), body=body, size=100, stream=True, traceparent=None, received_ns=time.time_ns())
+        outcome = await run(local.gateway.services, call)
+        assert isinstance(outcome, ReleasedStream)
+        if slow:
+            await asyncio.sleep(0.5)
+        events = [event async for event in outcome.rest]
+        assert b"upstream.timeout" in events[-1]
+        assert local.gateway.services.breakers.state("simulated") == state
+        assert local.gateway.services.limits.running == 0
