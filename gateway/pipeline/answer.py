@@ -20,6 +20,7 @@ from gateway.errors import GatewayError
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.attempts import FAILURES, Asking
+from gateway.pipeline.inspect import LARGE
 from gateway.pipeline.intent import Allowed, Intent, Repair
 from gateway.pipeline.services import Services
 from gateway.pipeline.verify import Answer, Given, verify
@@ -94,13 +95,12 @@ class Obtaining:
 
     async def _repaired(self, question: Question, answer: Answer) -> Answer:
         """Tell the model where its answer breaks the schema: as often as the route says, and never what stands there."""
-        declared, redact = self._allowed.plan.route.repair, self._allowed.inspection.redact
+        declared = self._allowed.plan.route.repair
         for _ in range(declared.asks):
             target = declared.target or answer.target
             if not answer.broken or target is None or answer.target is None:
                 break
-            said = redact(answer.text, self._allowed.obligations, Destination.MODEL)
-            instruction = redact(repair_message(answer.failures, truncated=answer.truncated), self._allowed.obligations, Destination.MODEL)
+            said, instruction = await self._shown([answer.text, repair_message(answer.failures, truncated=answer.truncated)], len(answer.text))
             again = question.again(answer=said, instruction=instruction, temperature=declared.temperature)
             try:
                 mended = await self._asking.one_more(Purpose.REPAIR, target, again, self._work)
@@ -113,6 +113,14 @@ class Obtaining:
             self._unsound.append(answer.target)
             answer = replace(mended, agreement=answer.agreement)
         return answer
+
+    async def _shown(self, texts: list[str], size: int) -> list[str]:
+        """Texts as a model may see them; in a thread where they are large."""
+        redact, obligations = self._allowed.inspection.redact, self._allowed.obligations
+        shown: list[str] = (
+            await asyncio.to_thread(redact, texts, obligations, Destination.MODEL) if size >= LARGE else redact(texts, obligations, Destination.MODEL)
+        )
+        return shown
 
     async def _replaced(self, question: Question, answer: Answer) -> Answer:
         """Ask the targets that are left afresh; the last answer where they fail, or break the schema too."""
