@@ -88,8 +88,8 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
             "schema_valid": standing.schema_valid,
             "repairs": standing.repairs,
             "fallback": standing.fallback,
-            "confidence": standing.confidence,
-            "signals": standing.signals,
+            "confidence": _rounded(standing.confidence),
+            "signals": {name: _rounded(value) for name, value in standing.signals.items()},
             "text": said.text,
             "tool_calls": said.tool_calls,
         },
@@ -98,6 +98,11 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
         "trace_id": intent.trace.trace_id,
         "attempt": len(intent.attempts),
     }
+
+
+def _rounded(value: Any) -> Any:
+    """A fraction with four decimals: that is all there is to it, and engines agree on how to write such a number, but not on 1e-9."""
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _verdict_input(decision: Decision) -> Json:

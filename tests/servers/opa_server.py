@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,14 @@ class OpaProcess:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, policies: Path, revision: str | None = None) -> OpaProcess:
-        """Serve ``policies`` as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for a bundle without one."""
+    def start(self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None) -> OpaProcess:
+        """Serve ``policies``, with ``more`` files, as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for none."""
         bundle = self._folder / "bundle"
         shutil.rmtree(bundle, ignore_errors=True)
         shutil.copytree(policies, bundle, ignore=shutil.ignore_patterns("*_test.rego"))
         (bundle / ".manifest").write_text(json.dumps({"revision": load_bundle(policies).revision if revision is None else revision, "roots": [""]}))
+        for name, text in (more or {}).items():
+            (bundle / name).write_text(text, encoding="utf-8")
         command = [self._binary, "run", "--server", "--addr", f"127.0.0.1:{self.port}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle)]
         if self._token:
             rego = self._folder / "authz.rego"
@@ -59,7 +62,7 @@ class OpaProcess:
             shutil.copy(rego, bundle / "authz.rego")
             command += ["--authentication", "token", "--authorization", "basic"]
         with (self._folder / "opa.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - the test's own binary
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + START_S
         while not self._healthy():
             if time.monotonic() > end or self._process.poll() is not None:
@@ -80,9 +83,9 @@ class OpaProcess:
             self._process.send_signal(signal)
 
     def _healthy(self) -> bool:
-        request = urllib.request.Request(f"{self.url}/health", headers={"Authorization": f"Bearer {self._token}"} if self._token else {})  # noqa: S310 - loopback
+        request = urllib.request.Request(f"{self.url}/health", headers={"Authorization": f"Bearer {self._token}"} if self._token else {})
         try:
-            with urllib.request.urlopen(request, timeout=1) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request, timeout=1) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
