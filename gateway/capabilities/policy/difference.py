@@ -13,7 +13,7 @@ from gateway.capabilities.policy.bundle import Bundle
 from gateway.capabilities.policy.contract import covers
 from gateway.capabilities.policy.loading import parse_bundle
 from gateway.capabilities.policy.policy import Policy
-from gateway.capabilities.policy.syntax import Module, Program, Rule
+from gateway.capabilities.policy.syntax import Module, Path, Program, Rule
 from gateway.domain import Hook
 
 _INDEXES: Final = frozenset({"span", "eidx", "sidx", "qidx"})
@@ -108,9 +108,16 @@ def _bare(node: Any, module: Module, source: bytes) -> Any:
         return source[node["start"] : node["end"]].decode()
     bare = {name: _bare(value, module, source) for name, value in node.items() if name not in _INDEXES}
     variable = bare.get("Var")
-    if isinstance(variable, dict) and variable.get("value") in module.imports:
-        bare["Var"] = ".".join(module.imports[variable["value"]])
-    return bare
+    imported = module.imports.get(variable["value"]) if isinstance(variable, dict) else None
+    return _written_out(imported) if imported else bare
+
+
+def _written_out(path: Path) -> Any:
+    """The reference ``data.a.b``, bare."""
+    node: Any = {"Var": {"value": path[0]}}
+    for step in path[1:]:
+        node = {"RefDot": {"refr": node, "field": [step, step]}}
+    return node
 
 
 def _rules(before: Mapping[str, Counter[tuple[str, str]]], after: Mapping[str, Counter[tuple[str, str]]]) -> Iterator[RuleChange]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.capabilities.policy import bundle
-from gateway.capabilities.policy.bundle import load_bundle, signature
+from gateway.capabilities.policy.bundle import MAX_FILE_BYTES, MAX_FILES, load_bundle, read_bundle, signature
+from gateway.capabilities.policy.bundle_archive import pack
+from gateway.capabilities.policy.bundle_keys import bundle_key
 from gateway.capabilities.policy.problems import PolicyError
 from tests.capabilities.policy.conftest import Write
 
@@ -74,3 +76,45 @@ def test_a_signature_differs_when_anything_changed(write: Write, tmp_path: Path)
     seen = {signature(write()), signature(write({"data.yaml": "a: 1"})), signature(write({"data.yaml": "a: 22"})), signature(write({"data.yaml": None}))}
     assert len(seen) == 4
     assert signature(tmp_path / "nowhere") == ()
+
+
+RULE = b'package gateway.intent\n\nverdict := {"outcome": "allow"}\n'
+
+
+def test_a_bundle_is_what_its_files_and_its_manifest_say(tmp_path: Path) -> None:
+    files = {"x/intent.rego": RULE, "x/data.json": b'{"a": 1}', "data.yaml": b"b: 2\n", "README.md": b"\xff", ".manifest": b'{"revision": "v1", "roots": [""]}'}
+    path = tmp_path / "bundle.tar.gz"
+    path.write_bytes(pack(files))
+    bundle = load_bundle(path)
+    assert list(bundle.modules) == ["x/intent.rego"]
+    assert bundle.data == {"x": {"a": 1}, "b": 2}
+    assert bundle.manifest.revision == "v1"
+    assert bundle.revision == read_bundle(pack({name: files[name] for name in ("x/intent.rego", "x/data.json", "data.yaml")}), path).revision
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "holds no Rego"),
+        ({"list.json": b"{}"}, "list.json: OPA passes this file over"),
+        ({"policy.wasm": b""}, "none of Rego and data"),
+        ({"plan.json": b"{}"}, "none of Rego and data"),
+        ({"patch.json": b"{}"}, "none of Rego and data"),
+        ({"a.rego": b"\xff"}, "a.rego:1:1: the file is not UTF-8"),
+        ({"a.rego": b"#" * (MAX_FILE_BYTES + 1)}, "larger than"),
+        ({"data.json": b'{"a": 1, "a": 2}'}, "twice"),
+        ({"data.json": b"[" * 100_000}, "nested deeper"),
+        ({"data.json": b'{"a": 1e5}'}, "exponent"),
+        ({"data.json": b"{"}, "data.json:1:2: not JSON"),
+        ({"data.json": b'{"a": 1}', "data.yaml": b"a: 2\n"}, "same table"),
+        ({f"{number}.rego": b"package a\n" for number in range(MAX_FILES + 1)}, "more than 500 files"),
+    ],
+)
+def test_a_bundle_that_is_no_policy_is_refused_with_the_reason(files: dict[str, bytes], said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        read_bundle(pack(files), Path("bundle.tar.gz"))
+
+
+def test_where_a_key_is_asked_for_a_folder_is_no_policy(write: Write) -> None:
+    with pytest.raises(PolicyError, match="a folder has no signature"):
+        load_bundle(write(), bundle_key(b"0123456789abcdef"))
