@@ -132,7 +132,7 @@ class Case(NamedTuple):
 
     @property
     def target(self) -> str:
-        hasty = ", limits: {connect_s: 2, first_token_s: 0.3, total_s: 0.5}" if "slow" in self.fault.how else ""
+        hasty = ", limits: {connect_s: 2, first_token_s: 0.6, total_s: 1}" if "slow" in self.fault.how else ""
         price = "price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 2000}"
         return f"model: {self.name}, {price}, breaker: {{failures: 2, window_s: 3600, open_s: 3600}}{hasty}"
 

@@ -256,7 +256,7 @@ async def test_a_target_that_recovers_is_tried_by_one_call_while_the_others_have
     script = "rules: [{when: {model: flaky}, reply: first, first_token_ms: 150, fault: {status: 500, times: 2}}, {reply: second}]"
     routing = Routing(
         assistant="{targets: [{target: flaky}, {target: simulated}], retries: {max: 0}}",
-        targets={"flaky": "model: flaky, breaker: {failures: 2, window_s: 60, open_s: 0.4, probes: 1}"},
+        targets={"flaky": "model: flaky, breaker: {failures: 2, window_s: 60, open_s: 0.8, probes: 1}"},
     )
     async with local_gateway(tmp_path, script, policies=POLICIES[mode], routing=routing) as local:
 
@@ -267,7 +267,16 @@ async def test_a_target_that_recovers_is_tried_by_one_call_while_the_others_have
         assert [await texts(1) for _ in range(3)] == [["second"]] * 3
         asked = [orjson.loads(request.body)["model"] for request in local.provider.requests]
         assert asked == ["flaky", "simulated-1", "flaky", "simulated-1", "simulated-1"]
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.8)
         assert await texts(5) == ["first", *["second"] * 4]
         assert await texts(5) == ["first"] * 5
         assert counted((await local.get("/metrics")).body.decode())["gateway_breaker_state", "closed", "flaky"] == 1
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_what_waits_for_the_whole_answer_is_hedged_and_a_stream_that_passes_is_not(tmp_path: Path, mode: Mode) -> None:
+    script = "rules: [{when: {model: simulated-1}, reply: slow, first_token_ms: 400}, {reply: quick}]"
+    routing = Routing(assistant="{targets: [{target: simulated}, {target: second}], hedge_after_s: 0.05}", targets={"second": "model: simulated-2"})
+    async with local_gateway(tmp_path, script, policies=POLICIES[mode], routing=routing) as local:
+        reply = await local.ask("hello", stream=mode is not Mode.PLAIN)
+        assert (reply.text, len(local.provider.requests)) == (("slow", 1) if mode is Mode.PASS else ("quick", 2))
