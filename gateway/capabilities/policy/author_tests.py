@@ -118,12 +118,12 @@ def _with_untouched(program: Program, told: Mapping[str, tuple[Sequence[int], Se
 def expression_lines(module: Module) -> tuple[int, ...]:
     """The lines on which there is something to evaluate, as the embedded engine counts them: heads aside, and what a comprehension collects."""
     left_out = {id(inner) for rule in module.rules for inner in walk(rule.head)}
-    for node in (node for rule in module.rules for node in walk(rule.node)):
+    for node in (node for rule in module.rules for node in rule.nodes):
         for kind in _COMPREHENSIONS & node.keys():
             left_out.add(id(node[kind]))
             left_out.update(id(inner) for name, part in node[kind].items() if name != "query" and isinstance(part, dict) for inner in walk(part))
         left_out.update(id(inner) for argument in node.get("args") or () for inner in walk(argument))
-    nodes = (node for rule in module.rules for node in walk(rule.node) if "eidx" in node and id(node) not in left_out)
+    nodes = (node for rule in module.rules for node in rule.nodes if "eidx" in node and id(node) not in left_out)
     return tuple(sorted({int(node["span"]["line"]) for node in nodes}))
 
 

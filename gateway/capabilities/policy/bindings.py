@@ -18,7 +18,7 @@ class Bound(NamedTuple):
 def bindings(rule: Rule) -> dict[str, list[Bound]]:
     """Every binding of each local name, wherever in the rule it stands. A name with more than one means different things in different places."""
     found: dict[str, list[Bound]] = {}
-    for node in walk(rule.node):
+    for node in rule.nodes:
         for name, bound in (*_parameters(node), *_assigned(node), *_iterated(node), *_every(rule, node), *_declared(rule, node)):
             found.setdefault(name, []).append(bound)
     return found

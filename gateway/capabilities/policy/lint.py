@@ -18,7 +18,7 @@ from gateway.capabilities.policy.lint_money import check_money
 from gateway.capabilities.policy.lint_verdict import check_shape
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.reach import Reach
-from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, callee, walk
+from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, callee
 from gateway.domain import Hook
 
 _HOOKS_TO_COME = frozenset({"tool", "task"})
@@ -34,7 +34,7 @@ def lint(program: Program, data: Mapping[str, Any], reach: Reach | None = None) 
         problems.extend(_package(module, data))
         for rule in module.rules:
             problems.extend(_names(rule))
-            for node in walk(rule.node):
+            for node in rule.nodes:
                 problems.extend(_node(program, rule, node))
             problems.extend(_references(program, rule, data))
             problems.extend(InputLint(program, rule, reach.hooks.get((*module.package, rule.name), ())).problems())

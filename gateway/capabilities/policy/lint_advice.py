@@ -5,33 +5,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from gateway.capabilities.policy.annotations import VERSION_KEY, states_version
+from gateway.capabilities.policy.bundle import Bundle
 from gateway.capabilities.policy.contract import SCHEMA, VERDICT_RULES
 from gateway.capabilities.policy.lint_input import InputLint
 from gateway.capabilities.policy.lint_verdict import advise_outcomes, branches, check_shape
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.reach import Reach
+from gateway.capabilities.policy.source_lint import lint_source
 from gateway.capabilities.policy.syntax import Node, Path, Program, Rule
+from gateway.capabilities.policy.trial import Trial
 from gateway.domain import Hook
+
+_PARSE_S = 10.0
+"""Seconds in which the tests must be parsed; otherwise they are left out of account."""
 
 _PACKAGES_OF_OTHERS = (("system",),)
 """What OPA itself asks: ``data.system.log.mask`` hides parts of the decision log."""
 
 
-def advise(program: Program, tests: Program | None, sources: Mapping[str, str]) -> list[Problem]:
+def advice_on(bundle: Bundle, program: Program) -> list[Problem]:
+    """The warnings about a bundle that has passed its check; ``program`` is its parsed form."""
+    return advise(program, bundle.modules, lambda: _with_tests(bundle))
+
+
+def advise(program: Program, sources: Mapping[str, str], with_tests: Callable[[], Program | None]) -> list[Problem]:
     """The warnings about a policy that has passed ``lint``.
 
-    ``tests`` is the policy parsed together with its tests, if these compile; ``sources`` the text of its modules by file name.
+    ``sources`` is the text of its modules by file name. ``with_tests`` parses the policy together with its tests, if these compile; it takes a while, and
+    is asked only where a rule is reached by nothing else.
     """
     reach = Reach(program)
     conditions = _Conditions(program, reach)
-    problems = [*_versions(program, sources), *_unreachable(program, reach, tests), *conditions.advice()]
+    problems = [*_versions(program, sources), *_unreachable(program, reach, with_tests), *conditions.advice()]
     for hook in Hook:
         problems.extend(advise_outcomes(program, hook, conditions.never))
         problems.extend(problem for problem in check_shape(program, hook) if problem.warning)
     return sorted(set(problems))
+
+
+def _with_tests(bundle: Bundle) -> Program | None:
+    if not bundle.tests or any(lint_source(name, text) for name, text in bundle.tests.items()):
+        return None
+    tree = Trial({**bundle.modules, **bundle.tests}, bundle.data_json, (), limit_s=_PARSE_S).run().ast
+    return Program(tree) if tree is not None else None
 
 
 def _versions(program: Program, sources: Mapping[str, str]) -> Iterator[Problem]:
@@ -45,16 +64,15 @@ def _versions(program: Program, sources: Mapping[str, str]) -> Iterator[Problem]
             yield Problem(files[0], line, 1, what, hint, "version-missing", warning=True)
 
 
-def _unreachable(program: Program, reach: Reach, tests: Program | None) -> Iterator[Problem]:
+def _unreachable(program: Program, reach: Reach, with_tests: Callable[[], Program | None]) -> Iterator[Problem]:
     """Rules that no verdict and no test reaches."""
-    asked = reach.of(_starts(program))
+    idle = program.rules.keys() - reach.of(_starts(program))
+    tests = with_tests() if idle else None
     if tests is not None:
-        asked |= Reach(tests).of(key for key in tests.rules if key[-1].startswith("test_"))
-    for key, rules in program.rules.items():
-        if key not in asked:
-            rule = rules[0]
-            hint = "use it, test it, or remove it"
-            yield Problem(rule.module.file, rule.line, rule.col, f"no verdict and no test reaches the rule {rule.name}", hint, "unreachable", warning=True)
+        idle -= Reach(tests).of(key for key in tests.rules if key[-1].startswith("test_"))
+    for rule in (program.rules[key][0] for key in idle):
+        hint = "use it, test it, or remove it"
+        yield Problem(rule.module.file, rule.line, rule.col, f"no verdict and no test reaches the rule {rule.name}", hint, "unreachable", warning=True)
 
 
 def _starts(program: Program) -> Iterator[Path]:

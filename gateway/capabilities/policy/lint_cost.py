@@ -78,7 +78,7 @@ class _Meter:
 def _bound(rule: Rule) -> set[str]:
     """Names with a value of their own before a query looks at them: parameters, and what := or some ... in binds anywhere in the rule."""
     names = set(rule.module.imports) | {other.name for other in rule.module.rules}
-    for node in walk(rule.node):
+    for node in rule.nodes:
         if "args" in node:
             names |= {argument["Var"]["value"] for argument in node["args"] if "Var" in argument}
         if node.get("AssignExpr", {}).get("op") == "ColEq":

@@ -11,7 +11,7 @@ from gateway.capabilities.policy.bindings import bindings
 from gateway.capabilities.policy.contract_forms import Schema
 from gateway.capabilities.policy.contract_schemas import input_schema
 from gateway.capabilities.policy.problems import Problem
-from gateway.capabilities.policy.syntax import Node, Program, Rule, callee, literal_path, reference, walk
+from gateway.capabilities.policy.syntax import Node, Program, Rule, callee, literal_path, reference
 from gateway.domain import Hook
 
 _LITERALS = {"String": str, "RawString": str, "Number": float, "Bool": bool, "Null": type(None)}
@@ -40,7 +40,7 @@ class InputLint:
         """References to what no hook that reaches the rule has."""
         for node, _ in self._rule.uses():
             self._known(node)
-        for node in walk(self._rule.node):
+        for node in self._rule.nodes:
             if "Call" in node:
                 self._known(node)
         return [problem for problem in self._found if not problem.warning]

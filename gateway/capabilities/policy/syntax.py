@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Node: TypeAlias = Mapping[str, Any]
@@ -55,21 +55,18 @@ class Rule:
     """``default``, ``value`` (complete, or with keys in its head), ``set`` or ``function``."""
     head: Node
     """The reference in the head: ``verdict``, ``limits[team]``, ``a.b``."""
+    nodes: Sequence[Node] = field(repr=False)
+    """Every object in the rule's tree, the outer ones first."""
+    used: Sequence[tuple[Node, Reference]] = field(repr=False)
 
     @property
     def keyed(self) -> bool:
         """Whether the head is more than a name."""
         return "Var" not in self.head
 
-    def uses(self) -> Iterator[tuple[Node, Reference]]:
+    def uses(self) -> Sequence[tuple[Node, Reference]]:
         """Every reference in the rule but its own name."""
-        for node, found in references(self.node):
-            if node is not self.head:
-                yield node, found
-        own = reference(self.head)
-        for segment in own.segments if own else ():
-            if not isinstance(segment, str):
-                yield from references(segment)
+        return self.used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +227,10 @@ def walk(node: Any) -> Iterator[Node]:
         current = open_nodes.pop()
         if isinstance(current, dict):
             yield current
-        open_nodes.extend(reversed(list(children(current))))
+            below = [value for key, value in current.items() if isinstance(value, (dict, list)) and key != "span"]
+        else:
+            below = [value for value in current if isinstance(value, (dict, list))]
+        open_nodes.extend(reversed(below))
 
 
 def _module(entry: Node) -> Module:
@@ -259,4 +259,7 @@ def _rule(module: Module, node: Node) -> Rule:
     found = reference(head["refr"])
     assert found is not None  # noqa: S101 - a head is a name or a reference
     line, col = module.place(node)
-    return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, head=head["refr"])
+    used = [use for use in references(node) if use[0] is not head["refr"]]
+    used.extend(use for segment in found.segments if not isinstance(segment, str) for use in references(segment))
+    nodes = list(walk(node))
+    return Rule(module=module, name=str(found.name), node=node, line=line, col=col, kind=kind, head=head["refr"], nodes=nodes, used=used)
