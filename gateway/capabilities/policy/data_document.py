@@ -18,6 +18,8 @@ from gateway.capabilities.policy.problems import Problem
 MAX_DEPTH = 32
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+_SMALL = re.compile(r"-?[1-9](\.[0-9]{1,15})?e-(0?[7-9]|1[0-5])")
+"""As OPA writes a fraction of so many decimals when it makes JSON of YAML."""
 _AMBIGUOUS = re.compile(r"(?i)|y|n|yes|no|on|off|true|false|null|~|=|<<|[-+]?\.?[0-9][-+_.:,0-9a-foxtz ]*|[-+]?\.(inf|nan)")
 _LINE_ENDS = re.compile("[\x85\u2028\u2029\ufeff]")
 _TAG = "tag:yaml.org,2002:"
@@ -93,7 +95,7 @@ def _integer(text: str) -> int:
 
 
 def _float(text: str) -> float:
-    if not _FLOAT.fullmatch(text):
+    if not (_FLOAT.fullmatch(text) or _SMALL.fullmatch(text)):
         raise _OddError("a number with an exponent or more than 15 digits on a side of its point", "write it plainly, or put it in quotes")
     return float(text)
 

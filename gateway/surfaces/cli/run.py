@@ -24,7 +24,7 @@ def command(config: Path) -> None:
     try:
         serve(settings)
     except (PolicyError, ScanOptionsError) as error:
-        compile_all(config)  # says it all at once, with file and line
+        compile_all(config, online=True)  # says it all at once, with file and line
         raise Refusal(str(error)) from error
     except (DatabaseError, GatewayError, ListenError, ProviderError) as error:
         raise Refusal(f"the gateway cannot start: {error}") from error

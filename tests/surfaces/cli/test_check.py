@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.capabilities.policy.bundle_build import build
+from gateway.capabilities.policy.bundle_keep import Keep
+from gateway.capabilities.policy.bundle_keys import bundle_signer
 from gateway.surfaces.cli.check import command
 
 WriteConfig = Callable[..., Path]
@@ -108,3 +111,34 @@ def test_a_policy_folder_that_is_missing_is_named(write_config: WriteConfig, goo
     result = check(write_config(), good_env)
     assert result.exit_code == 2
     assert "there is no such policy folder" in result.stderr
+
+
+def test_a_bundle_is_printed_with_the_authors_revision_and_how_it_was_signed(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    config = write_all(good_text + "policy: {path: bundle.tar.gz, bundle_key: 'env:BUNDLE_KEY'}\n")
+    secret = "0123456789abcdef"
+    (config.parent / "bundle.tar.gz").write_bytes(build(ROOT / "policies", revision="v1.2", signer=bundle_signer(secret.encode())).content)
+    result = check(config, {**good_env, "BUNDLE_KEY": secret})
+    assert (result.exit_code, result.stderr) == (0, "")
+    line = next(line for line in result.stdout.splitlines() if line.startswith("policy "))
+    assert line.endswith(" (v1.2), signed: HS256, HMAC secret")
+    refused = check(config, {**good_env, "BUNDLE_KEY": secret[::-1]})
+    assert (refused.exit_code, "the signature is not of policy.bundle_key" in refused.stderr) == (2, True)
+
+
+def test_of_a_server_the_kept_bundle_is_checked_unless_it_is_asked(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    url = "http://127.0.0.1:1/bundle.tar.gz"
+    config = write_all(good_text + f"policy: {{bundle: {{url: '{url}'}}}}\n")
+    missing = check(config, good_env)
+    assert (missing.exit_code, "ask it: gateway check --online" in missing.stderr) == (2, True)
+    Keep(config.parent / ".gateway" / "policy", url).save(build(ROOT / "policies").content)
+    result = check(config, good_env)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "signature not checked: there is no policy.bundle_key" in result.stdout
+    assert "--online asks the server for it" in result.stdout
+    asked = CliRunner().invoke(command, ["--config", str(config), "--online"], env=good_env)
+    assert (asked.exit_code, "cannot be reached" in asked.stdout) == (0, True)
+
+
+def test_a_policy_in_two_places_is_a_problem(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    result = check(write_all(good_text + "policy: {path: policies, bundle: {url: 'http://127.0.0.1:1/b.tar.gz'}}\n"), good_env)
+    assert (result.exit_code, "stands beside policy.path" in result.stderr) == (2, True)
