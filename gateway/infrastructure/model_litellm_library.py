@@ -115,6 +115,7 @@ def load() -> Library:
     litellm = importlib.import_module("litellm")
     handler = importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
     wire = importlib.import_module("gateway.infrastructure.model_litellm_wire")
+    importlib.import_module("openai.resources")  # which many providers' calls go through: its library loads it at the first one, for most of a second
     for name, value in _SETTINGS.items():
         setattr(litellm, name, value)
     for name in _CALLBACKS:

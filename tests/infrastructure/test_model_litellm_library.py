@@ -84,3 +84,23 @@ def test_what_litellm_does_besides_translating_is_off() -> None:
 def _run(script: str, folder: Path | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM")} | {"PYTHONPATH": str(Path.cwd())}
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, cwd=folder).stdout.strip()
+
+
+def test_what_a_first_call_of_a_provider_needs_is_loaded_before_it() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from gateway.infrastructure.model_client import ModelRequest, TargetOptions\n"
+        "from gateway.infrastructure.model_litellm import LitellmClient\n"
+        "from gateway.simulated.server import SimulatedProvider\n"
+        "async def main():\n"
+        "    async with SimulatedProvider('') as provider:\n"
+        "        client = LitellmClient(TargetOptions(name='t', base_url=provider.base_url, model='simulated-1', api_key='none'), 'openai')\n"
+        "        await client.start()\n"
+        "        before = set(sys.modules)\n"
+        "        body = {'model': 'simulated-1', 'messages': [{'role': 'user', 'content': 'hi'}]}\n"
+        "        reply = await client.complete(ModelRequest(body, b''))\n"
+        "        await client.close()\n"
+        "        print(reply.body['choices'][0]['message']['content'], len(set(sys.modules) - before) < 20)\n"
+        "asyncio.run(main())\n"
+    )
+    assert _run(script) == "hi True"
