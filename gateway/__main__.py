@@ -12,6 +12,7 @@ from gateway.settings import SettingsError
 
 COMMANDS = {
     "check": "Check the config and print what it compiles to.",
+    "explain": "Say what happened to an intent, and why.",
     "init": "Create the local secrets that the config refers to.",
     "keys": "Create, list and revoke API keys.",
     "policy": "Test and evaluate policies.",

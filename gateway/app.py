@@ -20,6 +20,7 @@ from gateway.capabilities.policy.opa_engine import SERVER, OpaEngine
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.sources import options_of
 from gateway.capabilities.records.signing import SigningKey
+from gateway.capabilities.records.store import RecordStore
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.tenants import redactor_for
 from gateway.capabilities.routing.breakers import Breakers
@@ -109,7 +110,7 @@ def build(settings: Settings) -> Gateway:
         body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
     )
 
-    application = build_application(services, VERSION)
+    application = build_application(services, VERSION, RecordStore(database), trace_link=traces.link)
     return Gateway(services=services, database=database, front=Front(intent_endpoints(services, limits), application, limits, metrics))
 
 

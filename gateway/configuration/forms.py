@@ -72,6 +72,13 @@ def _url(value: str) -> str:
     return value
 
 
+def _trace_link(value: str) -> str:
+    _must(value.startswith(("http://", "https://")), "must begin with http:// or https://")
+    _must(value.count("{trace_id}") == 1, "needs {trace_id} where the trace's id goes, such as https://jaeger.example.com/trace/{trace_id}")
+    _must(value.isascii() and value.isprintable() and " " not in value, "must be a URL without spaces")
+    return value
+
+
 def _url_or_env(value: str) -> str:
     return value if parse_env(value) is not None else _url(value)
 
@@ -177,6 +184,7 @@ SchemaSource = Annotated[Any, AfterValidator(_schema_source)]
 LastResort = Annotated[Any, AfterValidator(_last_resort)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Url = Annotated[str, AfterValidator(_url)]
+TraceLink = Annotated[str, AfterValidator(_trace_link)]
 UrlOrEnv = Annotated[str, AfterValidator(_url_or_env)]
 OriginOrEnv = Annotated[str, AfterValidator(_origin_or_env)]
 Reference = Annotated[str, AfterValidator(_reference)]

@@ -7,7 +7,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.configuration.forms import Categories, Category, Database, Listen, Name, Reference, SchemaSource, Seconds, Shape, Text, Texts, Url, section
+from gateway.configuration.forms import (
+    Categories,
+    Category,
+    Database,
+    Listen,
+    Name,
+    Reference,
+    SchemaSource,
+    Seconds,
+    Shape,
+    Text,
+    Texts,
+    TraceLink,
+    Url,
+    section,
+)
 from gateway.configuration.models_policy import PolicyShape
 from gateway.configuration.models_routing import ConfidenceShape, RouteShape, TargetShape
 
@@ -83,6 +98,9 @@ class TracesShape(Shape):
     endpoint: Url | None = Field(None, description="OTLP endpoint, such as http://127.0.0.1:4318; without it no traces are sent.")
     protocol: Literal["http/json", "http/protobuf", "grpc"] = Field("http/json", description="How OTLP is spoken.")
     capture_content: bool = Field(False, description="true puts messages into traces, redacted as for the record.")
+    link: TraceLink | None = Field(
+        None, description="Where people look at a trace, with {trace_id} in it: https://jaeger.example.com/trace/{trace_id}. Explanations of records have it."
+    )
 
 
 class LogsShape(Shape):

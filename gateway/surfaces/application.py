@@ -10,6 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.capabilities.records.store import RecordStore
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.pipeline.services import Services
 from gateway.surfaces import openai_chat, openai_embeddings
@@ -19,6 +20,7 @@ from gateway.surfaces.http_request import RequestLimits
 from gateway.surfaces.openai_models import models_router
 from gateway.surfaces.openapi import describe
 from gateway.surfaces.operations import operations_router, require_operator
+from gateway.surfaces.record_explain import records_router
 
 
 def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, Asgi]:
@@ -26,10 +28,11 @@ def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, 
     return {openai_chat.PATH: openai_chat.ChatCompletions(services, limits), openai_embeddings.PATH: openai_embeddings.Embeddings(services, limits)}
 
 
-def build_application(services: Services, version: str) -> FastAPI:
-    """The application over ``services``."""
+def build_application(services: Services, version: str, store: RecordStore, *, trace_link: str | None = None) -> FastAPI:
+    """The application over ``services``; ``store`` reads records, ``trace_link`` is where people look at a trace, with ``{trace_id}`` in it."""
     application = FastAPI(title="Execution Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     application.include_router(models_router(services))
+    application.include_router(records_router(services, store, link=trace_link))
     application.include_router(operations_router(services))
     application.add_exception_handler(GatewayError, _render)
     application.add_exception_handler(HTTPException, _render)

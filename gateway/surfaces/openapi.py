@@ -38,6 +38,9 @@ _ERRORS: Final[Mapping[str, str]] = {
     "504": "The target did not answer in time.",
 }
 _OPERATORS = "The caller is no operator: the endpoint answers on loopback, or to a key with role `operator`."
+_NO_RECORD = "No such record for this key: it is of another subject, and the key has neither role `operator` nor `auditor`; or of another tenant; or of nobody."
+_BUSY = "As many records are being explained as the gateway takes on at once."
+_NO_DATABASE = "The records cannot be read now."
 _SECURED: Final[list[Json]] = [{"key": []}]
 _FIXED = ("431", "500")
 """What every endpoint may answer."""
@@ -100,6 +103,13 @@ def describe(application: FastAPI) -> Json:
 _READ: Final[Mapping[str, tuple[Json, list[Json]]]] = {
     "/v1/models": ({"200": _json("ModelList", "The models."), **_errors("401", *_FIXED)}, _SECURED),
     "/v1/models/{model}": ({"200": _json("Model", "The model."), **_errors("401", "404", *_FIXED)}, _SECURED),
+    "/v1/records/{id}/explain": (
+        {
+            "200": _json("RecordExplanation", "What happened, and why."),
+            **_errors("401", "404", "429", "503", *_FIXED, _404=_NO_RECORD, _429=_BUSY, _503=_NO_DATABASE),
+        },
+        _SECURED,
+    ),
     "/healthz": ({"200": _json("Health", "It lives."), **_errors(*_FIXED)}, []),
     "/readyz": ({"200": _json("Readiness", "It can."), "503": _json("Readiness", "It cannot."), **_errors(*_FIXED)}, []),
     "/metrics": (

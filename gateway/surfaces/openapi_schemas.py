@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway import errors
-from gateway.domain import Json
+from gateway.domain import Hook, Json, State
 from gateway.surfaces.openai_embeddings import ELSEWHERE, ENCODINGS, MOST_INPUTS
 
 _ANY: Json = {}
@@ -179,6 +179,65 @@ COMPONENTS: dict[str, Json] = {
             code=_TEXT,
         ),
         gateway=_object("record", record=_TEXT, reasons=_list(_object("rule message", rule=_TEXT, message=_TEXT))),
+    ),
+    "RecordExplanation": _object(
+        "id tenant state subject trace decisions findings redactions routing attempts cost_microusd repairs confidence last_resort steps erased",
+        "What happened to an intent, and why. Content is in it only as the record has it: redacted.",
+        id=_TEXT,
+        tenant=_TEXT,
+        state={"enum": [state.value for state in State if state is not State.RECEIVED]},
+        reason=_said("Why it ended so, where it was not completed.", _NULL_OR_TEXT),
+        http_status={"type": ["integer", "null"]},
+        subject={"type": ["object", "null"]},
+        route=_NULL_OR_TEXT,
+        trace=_object("id link", id=_NULL_OR_TEXT, link=_said("Where people look at it, if the config says that.", _NULL_OR_TEXT)),
+        duration_ms={"type": ["number", "null"]},
+        erased=_said("Whether content was erased.", {"type": "boolean"}),
+        decisions=_list(ref("ExplainedDecision")),
+        findings=_object("request answer", request=_list(_OBJECT), answer=_list(_OBJECT)),
+        redactions=_said("By destination: how often a value of each category was hidden.", _OBJECT),
+        routing=_object(
+            "targets passed_over",
+            "The targets that were considered, and why some were not called.",
+            targets=_list(_object("target skipped", target=_TEXT, skipped=_NULL_OR_TEXT)),
+            passed_over=_list(_object("target reason", target=_TEXT, reason=_TEXT)),
+        ),
+        attempts=_list(_object("target purpose", target=_TEXT, purpose=_TEXT, error=_NULL_OR_TEXT, waited_ms={"type": ["number", "null"]})),
+        cost_microusd=_said("Of all attempts; null where nobody knows the price.", {"type": ["integer", "null"], "minimum": 0}),
+        repairs=_list(_OBJECT),
+        schema=_said("Whether the answer met its schema, and where not.", {"type": ["object", "null"]}),
+        confidence=_list(_object("", score={"type": ["number", "null"]}, signals=_OBJECT)),
+        last_resort={"type": "boolean"},
+        steps=_list(_object("name duration_ns", name=_TEXT, duration_ns=_COUNT)),
+    ),
+    "ExplainedDecision": _object(
+        "hook outcome reasons revision explanation",
+        hook={"enum": [hook.value for hook in Hook]},
+        choice=_said("Of an answer: which of its choices, from 1.", {"type": ["integer", "null"]}),
+        outcome=_TEXT,
+        reasons=_list(_object("rule message", rule=_TEXT, message=_TEXT)),
+        revision=_said("Of the policy that decided.", _TEXT),
+        redacted=_said("Whether content in its stored input was redacted.", {"type": "boolean"}),
+        explanation=_object(
+            "explained why",
+            "The rules, where the policy is still the one that decided.",
+            explained={"type": "boolean"},
+            why=_said("Why it is not explained.", _NULL_OR_TEXT),
+            rules=_list(
+                _object(
+                    "rule file line status failed",
+                    rule=_TEXT,
+                    file=_TEXT,
+                    line=_COUNT,
+                    kind={"enum": ["rule", "function", "default", "else"]},
+                    status={"enum": ["fired", "failed", "not_reached"]},
+                    failed=_said("The first condition that did not hold; its text for roles operator and auditor.", {"type": ["object", "null"]}),
+                )
+            ),
+            data=_list(_object("path there", path=_TEXT, there={"type": "boolean"})),
+            inputs=_list(_object("path there", path=_TEXT, there={"type": "boolean"})),
+            notes=_list(_TEXT),
+        ),
     ),
     "Model": _object(
         "id object created owned_by route",

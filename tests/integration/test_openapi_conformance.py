@@ -35,6 +35,8 @@ class Served(NamedTuple):
     base_url: str
     key: str
     document: Json
+    record: str
+    """The id of an intent of the key."""
 
 
 class GatewayThread:
@@ -65,7 +67,8 @@ class GatewayThread:
                 await asyncio.to_thread(self._until_started)
                 port = self._server.servers[0].sockets[0].getsockname()[1]
                 document = (await local.get("/openapi.json")).json
-                self._ready.set_result(Served(f"http://127.0.0.1:{port}", local.key(), document))
+                record = (await local.ask("hello")).headers["x-gateway-record"]
+                self._ready.set_result(Served(f"http://127.0.0.1:{port}", local.key(), document, record))
                 await serving
         except BaseException as error:
             if not self._ready.done():
@@ -86,10 +89,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def api(served: Served) -> BaseSchema:
-    """The document as schemathesis reads it, with the models that this gateway has: other names would only ever be answered 404."""
+    """The document as schemathesis reads it, with the models and the record that this gateway has: others would only ever be answered 404."""
     document = copy.deepcopy(served.document)
     for request in ("ChatRequest", "EmbeddingsRequest"):
         document["components"]["schemas"][request]["properties"]["model"] = {"type": "string", "enum": MODELS}
+    for parameter in document["paths"]["/v1/records/{id}/explain"]["get"]["parameters"]:
+        parameter["schema"] = {"type": "string", "enum": [served.record]}
     found: BaseSchema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig(seed=7))
     config = found.config
     config.update(base_url=served.base_url, headers={"Authorization": f"Bearer {served.key}"}, workers=1, request_timeout=20, continue_on_failure=True)
@@ -102,7 +107,7 @@ def api(served: Served) -> BaseSchema:
 
 def test_the_document_is_openapi(api: BaseSchema) -> None:
     api.validate()
-    assert sum(1 for _ in api.get_all_operations()) == 7
+    assert sum(1 for _ in api.get_all_operations()) == 8
 
 
 def test_every_answer_is_as_the_document_says(api: BaseSchema) -> None:

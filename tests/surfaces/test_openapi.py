@@ -21,7 +21,7 @@ def every_error() -> list[type[errors.GatewayError]]:
 async def test_every_endpoint_is_described(local: LocalGateway) -> None:
     document = (await local.get("/openapi.json")).json
     assert document["openapi"].startswith("3.1")
-    paths = {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"}
+    paths = {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/v1/records/{id}/explain", "/healthz", "/readyz", "/metrics"}
     assert set(document["paths"]) == paths
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
@@ -43,5 +43,6 @@ async def test_what_each_endpoint_asks_for_is_said(local: LocalGateway) -> None:
         "/v1/embeddings",
         "/v1/models",
         "/v1/models/{model}",
+        "/v1/records/{id}/explain",
     }
     assert secured["/metrics"] == [{}, {"key": []}]

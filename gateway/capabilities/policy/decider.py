@@ -94,6 +94,11 @@ class PolicyDecider:
         return self._status
 
     @property
+    def policy(self) -> Policy | None:
+        """The live policy, to ask it apart from the intents (explanations); ``None`` while there is none."""
+        return self._policy
+
+    @property
     def revision(self) -> str:
         """Revision of the live policy; empty while there is none."""
         return self._status.revision

@@ -61,6 +61,8 @@ class Policy:
         self, bundle: Bundle, program: Program, *, memo_entries: int = 10_000, timeout_s: float = DEFAULT_TIMEOUT_S, engine: Engine | None = None
     ) -> None:
         """Find out what each hook refers to. ``bundle`` has passed the lint and its trial (``loading.load_policy``), ``program`` is its parsed form."""
+        self.bundle = bundle
+        self.program = program
         self.revision = bundle.revision
         self.names = frozenset({bundle.revision, bundle.manifest.revision} - {""})
         """What an OPA server that has this policy calls it: its revision, or the author's own name for it where it was read from a bundle."""

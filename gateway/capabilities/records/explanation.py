@@ -1,0 +1,99 @@
+"""The whole of an intent from its record, as a program or a person wants to see it: what was decided, hidden, tried, mended, paid, and how long it took.
+
+Facts that an older record does not have are ``None`` or empty, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gateway.capabilities.records.decision_inputs import StoredDecision, stored_decisions
+from gateway.capabilities.records.entries import CLOSED, OPENED
+from gateway.capabilities.records.store import Record
+from gateway.domain import Json
+
+LINK_PLACE = "{trace_id}"
+"""Where the trace's id goes in the template of a link."""
+
+
+def explanation(record: Record, *, link: str | None = None) -> Json:
+    """What ``gateway explain`` and ``GET /v1/records/{id}/explain`` tell of a record; ``link`` is a URL with ``{trace_id}`` in it.
+
+    Of content it has none: findings, decisions and attempts are facts. Times are nanoseconds since the epoch where they end in ``_ns``.
+    """
+    opened, closed = record.first(OPENED), record.first(CLOSED)
+    begin, end = (opened.facts if opened else {}), (closed.facts if closed else {})
+    trace_id = begin.get("trace_id")
+    attempts = list(_attempts(_dicts(end.get("attempts"))))
+    costs = [attempt["cost_microusd"] for attempt in attempts if isinstance(attempt.get("cost_microusd"), int)]
+    return {
+        "id": record.id,
+        "tenant": record.tenant,
+        "state": record.state,
+        "reason": end.get("reason"),
+        "http_status": end.get("http_status"),
+        "subject": begin.get("subject"),
+        "surface": begin.get("surface"),
+        "route": begin.get("route"),
+        "stream": begin.get("stream"),
+        "stream_mode": begin.get("stream_mode"),
+        "versions": begin.get("versions"),
+        "trace": {"id": trace_id, "link": link.replace(LINK_PLACE, str(trace_id)) if link and trace_id else None},
+        "started_ns": opened.at_ns if opened else None,
+        "ended_ns": closed.at_ns if closed else None,
+        "duration_ms": round((closed.at_ns - opened.at_ns) / 1e6, 3) if opened and closed else None,
+        "erased": any(entry.erased for entry in record.entries),
+        "findings": {"request": _dicts(begin.get("findings")), "answer": _dicts(end.get("findings"))},
+        "unscanned": _dicts(begin.get("unscanned")),
+        "redactions": end.get("redactions") or {},
+        "decisions": [_decision(decision) for decision in stored_decisions(record)],
+        "routing": _routing(begin, end),
+        "attempts": attempts,
+        "cost_microusd": end.get("cost_microusd", sum(costs) if costs else None),
+        "repairs": _dicts(end.get("repairs")),
+        "schema": end.get("schema"),
+        "confidence": _dicts(end.get("confidence")),
+        "last_resort": bool(end.get("last_resort")),
+        "steps": list(_steps(end.get("steps"))),
+    }
+
+
+def _decision(decision: StoredDecision) -> Json:
+    facts = {name: decision.facts.get(name) for name in ("outcome", "reasons", "obligations", "revision", "memoised", "duration_ns")}
+    made = {"engine": decision.facts.get("engine", "embedded"), "redacted": decision.redacted}
+    return {"hook": decision.hook, "choice": decision.choice or None, **facts, **made}
+
+
+def _routing(begin: Json, end: Json) -> Json:
+    """The targets that were considered, in their order, and why some of them were not called."""
+    considered = _dicts(end.get("routing"))
+    first = begin.get("target")
+    return {
+        "targets": considered or ([{"target": first, "tier": 0, "skipped": None}] if first else []),
+        "passed_over": _dicts(end.get("passed_over")),
+    }
+
+
+def _attempts(attempts: Iterable[Json]) -> Iterator[Json]:
+    """The calls of targets in the order of time; ``waited_ms`` is how long after the end of the one before."""
+    before: int | None = None
+    for attempt in sorted(attempts, key=lambda one: one["started_ns"] if isinstance(one.get("started_ns"), int) else 0):
+        started, ended, first = (attempt.get(name) for name in ("started_ns", "ended_ns", "first_token_ns"))
+        yield attempt | {"waited_ms": _ms(before, started), "duration_ms": _ms(started, ended), "first_token_ms": _ms(started, first)}
+        before = ended if isinstance(ended, int) else None
+
+
+def _ms(start: Any, end: Any) -> float | None:
+    return round(max(0, end - start) / 1e6, 3) if isinstance(start, int) and isinstance(end, int) else None
+
+
+def _steps(steps: Any) -> Iterator[Json]:
+    pairs = steps.items() if isinstance(steps, dict) else [step for step in steps or [] if isinstance(step, list) and len(step) == 2]
+    for name, duration in pairs:
+        yield {"name": name, "duration_ns": duration}
+
+
+def _dicts(value: Any) -> list[Json]:
+    """The objects in a list; one that stands alone counts as a list of one."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
