@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gateway.domain import Json
+from tests.benchmarks.workloads import PAIRS, SHARE
 
 BEGIN, END = "<!-- figures: begin (made by `tests/benchmarks/bench.py --publish`) -->", "<!-- figures: end -->"
 
@@ -19,6 +20,7 @@ _MEANINGS = {
     "stream_c1": "streamed answer, 1 connection",
     "turn30": "30th turn of a conversation, 16 connections",
 }
+_HELD_TO_SHARE = frozenset({"plain_c16_assessed"})
 _DIGITS = (("rps", 0), ("p50_ms", 1), ("p99_ms", 1), ("cpu_us", 0))
 _ROW = "{:<16}{:>9.0f}{:>9.0f}{:>9.2f}{:>9.2f}{:>9.2f}{:>9.2f}{:>9.0f}{:>9.0f}{:>8.2f}"
 HEAD = (
@@ -34,6 +36,14 @@ def line(key: str, result: Json) -> str:
     return _ROW.format(key, *figures, result["cpu_ratio"])
 
 
+def pair_line(key: str, result: Json) -> str:
+    """What schema and confidence cost beside the same call without them."""
+    plain, assessed, over = result["plain"]["cpu_us"], result["assessed"]["cpu_us"], result["cpu_over_plain"]
+    judged = "within a tenth" if over <= SHARE else "MORE than a tenth"
+    kept = judged if key in _HELD_TO_SHARE else "for information: the whole answer has to be held"
+    return f"`{key}`: {assessed:,.0f} us of CPU beside {plain:,.0f} without schema and confidence, {over:.3f} times as much ({kept})"
+
+
 def summary(results: Json) -> str:
     """The whole table, and what stands beside it."""
     rows = [line(key, result) for key, result in results.items() if key in _MEANINGS]
@@ -41,7 +51,8 @@ def summary(results: Json) -> str:
 
 
 def _said(results: Json) -> list[str]:
-    said = [f"Start to ready: {results['start_to_ready_s']} s."]
+    said = [f"{pair_line(key, results[key])}." for key in PAIRS if key in results]
+    said += [f"Start to ready: {results['start_to_ready_s']} s."]
     if "turn30" in results:
         said.append(f"The 30th turn of a conversation costs {results['turn30']['cpu_over_first']} times the CPU of the first.")
     if "rss_growth_mb" in results:

@@ -13,12 +13,14 @@ import orjson
 
 from gateway.domain import Json
 from tests.benchmarks.load import Measured, Plan
-from tests.benchmarks.workloads import LAST_TURN, Workload, conversations
+from tests.benchmarks.workloads import LAST_TURN, Pair, Workload, conversations
 from tests.stage import ROOT
 
 FIGURES = ("rps", "p50_ms", "p99_ms", "cpu_us")
 _PER_WARM_UP = 12
 """Warm-up requests per connection."""
+_ROUNDS_OF_A_PAIR = 3
+"""Times those of a comparison with the floor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,16 @@ class Runner:
         first = {side.name: medians(found[side.name, 1]) for side in self._sides}
         over_first = governed["cpu_us"] / first[self._sides[1].name]["cpu_us"]
         return {**compared(floor, governed), "first": first, "cpu_over_first": round(over_first, 2)}
+
+    def compare_pair(self, pair: Pair) -> Json:
+        """The assessed call beside the plain one, both on the governed side, in short rounds in turn: the difference is small, so the machine must not be."""
+        side, seconds = self._sides[1], self.extent.seconds / 2
+        found: dict[str, list[Measured]] = {"plain": [], "assessed": []}
+        for _ in range(_ROUNDS_OF_A_PAIR * self.extent.rounds):
+            for name, workload in (("plain", pair.plain), ("assessed", pair.assessed)):
+                found[name].append(self.load(side, workload, seconds=seconds, warm_up=_PER_WARM_UP * workload.connections))
+        over = statistics.median(assessed.cpu_us / plain.cpu_us for plain, assessed in zip(found["plain"], found["assessed"], strict=True))
+        return {**{name: medians(runs) for name, runs in found.items()}, "cpu_over_plain": round(over, 3)}
 
     def load(self, side: Side, workload: Workload, *, seconds: float = 0.0, requests: int = 0, warm_up: int = 0) -> Measured:
         """Carry out one plan.

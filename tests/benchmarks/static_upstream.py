@@ -1,4 +1,7 @@
-"""A provider that costs next to nothing: one fixed answer, whole or as a stream of 20 pieces of text written one by one, with usage; it counts."""
+"""A provider that costs next to nothing: one fixed answer, whole or as a stream of 20 pieces of text written one by one, with usage; it counts.
+
+The model ``structured-1`` answers with the same in JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,25 @@ from gateway.domain import Json
 
 PIECES = 20
 ANSWER = "".join(f"Step {number:02d}: the invoice was checked. " for number in range(1, PIECES + 1))
+STRUCTURED = orjson.dumps({"summary": ANSWER, "status": "open", "amount": 12.5, "next_step": "Send the invoice again.", "confidence": 0.9}).decode()
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STREAM = re.compile(rb'"stream": ?true')
+STRUCTURED_MODEL = "structured-1"
+_STRUCTURED = re.compile(rb'"model": ?"structured-1"')
 _USAGE: Json = {"prompt_tokens": 120, "completion_tokens": 140, "total_tokens": 260}
 _ENVELOPE: Json = {"id": "chatcmpl-static", "created": 1_700_000_000, "model": "simulated-1", "system_fingerprint": "static"}
 
 
-def _whole() -> bytes:
-    message = {"role": "assistant", "content": ANSWER, "refusal": None}
+def _whole(answer: str) -> bytes:
+    message = {"role": "assistant", "content": answer, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return orjson.dumps({**_ENVELOPE, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
 
 
-def _events() -> list[bytes]:
+def _events(answer: str) -> list[bytes]:
     """The role, 20 pieces of text, the finish, usage, and the end mark: each as one HTTP chunk."""
-    size = len(ANSWER) // PIECES
-    deltas: list[Json] = [{"role": "assistant", "content": ""}, *({"content": ANSWER[at : at + size]} for at in range(0, len(ANSWER), size)), {}]
+    size = -(-len(answer) // PIECES)
+    deltas: list[Json] = [{"role": "assistant", "content": ""}, *({"content": answer[at : at + size]} for at in range(0, len(answer), size)), {}]
     chunks: list[Json] = [
         {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None if delta else "stop"}], "usage": None} for delta in deltas
     ]
@@ -42,9 +48,9 @@ def _plain(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-PLAIN = _plain(_whole())
+PLAIN = {structured: _plain(_whole(STRUCTURED if structured else ANSWER)) for structured in (False, True)}
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-EVENTS = _events()
+EVENTS = {structured: _events(STRUCTURED if structured else ANSWER) for structured in (False, True)}
 
 
 class Counter:
@@ -81,17 +87,17 @@ class Connection(asyncio.Protocol):
         self._counter.calls += 1
         if _STREAM.search(request, head):
             self._transport.write(HEAD)
-            self._write(0)
+            self._write(EVENTS[_STRUCTURED.search(request, head) is not None], 0)
         else:
-            self._transport.write(PLAIN)
+            self._transport.write(PLAIN[_STRUCTURED.search(request, head) is not None])
 
-    def _write(self, number: int) -> None:
+    def _write(self, events: list[bytes], number: int) -> None:
         """Each event is a write of its own, so that what a proxy reads at once is for the network to say."""
         if self._transport.is_closing():
             return
-        self._transport.write(EVENTS[number])
-        if number + 1 < len(EVENTS):
-            asyncio.get_running_loop().call_soon(self._write, number + 1)
+        self._transport.write(events[number])
+        if number + 1 < len(events):
+            asyncio.get_running_loop().call_soon(self._write, events, number + 1)
         else:
             self._transport.write(b"0\r\n\r\n")
 

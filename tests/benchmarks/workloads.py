@@ -25,10 +25,10 @@ class Workload:
     connections: int
 
 
-def prompt(number: str, *, stream: bool, label: str = "support") -> str:
+def prompt(number: str, *, stream: bool, label: str = "support", route: str = "assistant") -> str:
     """A body of about half a kilobyte; ``number`` makes its text a text of its own, ``label`` is a part of what the policy judges."""
     body: Json = {
-        "model": "assistant",
+        "model": route,
         "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER.format(number=number)}],
         "temperature": 0.2,
         "max_tokens": 256,
@@ -75,3 +75,38 @@ TURN30 = "turn30"
 LAST_TURN = _TURNS
 MIXED = Workload(bodies=(prompt("00000000", stream=False), prompt("00000000", stream=True)), connections=16)
 """For the growth of memory: the same two calls again and again, so that what grows is not a memo that fills."""
+
+
+PLAIN_ROUTE, ASSESSED_ROUTE = "openai", "triage"
+"""Routes that the shipped policies know, with names of one length, so that the requests have the same number of bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The same call on two routes to one target, which gives both the same JSON answer: one route has a schema and confidence, the other one has not."""
+
+    plain: Workload
+    assessed: Workload
+
+
+def _pair(*, stream: bool) -> Pair:
+    plain, assessed = (Workload(bodies=(prompt("00000000", stream=stream, route=route),), connections=16) for route in (PLAIN_ROUTE, ASSESSED_ROUTE))
+    return Pair(plain=plain, assessed=assessed)
+
+
+PAIRS = {"plain_c16_assessed": _pair(stream=False), "stream_c16_buffered_assessed": _pair(stream=True)}
+SHARE = 1.1
+"""Of the CPU of the plain call: the most that the assessed one is to cost where it is no stream, which has to be held instead of passed."""
+SCHEMA: Json = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string", "maxLength": 4000},
+        "status": {"enum": ["open", "paid", "cancelled"]},
+        "amount": {"type": "number", "minimum": 0},
+        "next_step": {"type": "string"},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+    "required": ["summary", "status", "amount", "next_step", "confidence"],
+    "additionalProperties": False,
+}
+"""What the route asks for; ``static_upstream.STRUCTURED`` meets it."""

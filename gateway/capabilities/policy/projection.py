@@ -175,16 +175,18 @@ def _examine(values: list[Any], document: bytes) -> None:
     while layer:
         below: list[Any] = []
         most = MAX_ITEMS if depth < _DEEP else MAX_DEEP_ITEMS
-        for value in layer:
-            if type(value) in _ATOMS:
-                continue
+        for value in (value for value in layer if type(value) not in _ATOMS):
             if isinstance(value, float) and not isfinite(value):
                 raise InputError("the input holds a number that is not finite", document)
             if isinstance(value, (dict, list, tuple, Mapping)):
                 if len(value) > most:
                     raise InputError(f"the input has more than {most} entries in one place", document if len(document) < 65_536 else b"{}")
-                below.extend(value.values() if isinstance(value, _MAPPINGS) else value)
+                below.extend(_items(value))
         layer, depth = below, depth + 1
+
+
+def _items(container: Any) -> Any:
+    return container.values() if isinstance(container, _MAPPINGS) else container
 
 
 def repaired(value: Any) -> bytes:

@@ -43,19 +43,21 @@ def is_clean(text: str, scan: Scan, word: Callable[[str], tuple[Finding, ...]]) 
         return False
     while stack:
         node, cue = stack.pop()
-        kind = type(node)
-        if kind is str:
-            if scan(node, key=cue):
-                return False
-        elif kind is _Members:
+        if type(node) is _Members:
             if any(word(key) for key, _ in node):
                 return False
             stack.extend((value, key[:LONGEST_CUE] or None) for key, value in node)
-        elif kind is list:
+        elif type(node) is list:
             stack.extend((item, cue) for item in node)
-        elif kind is _Number and len(node) >= LONG_NUMBER and (len(node) > LONGEST_NUMBER or scan(str(node), key=cue)):
+        elif _holds_something(node, cue, scan):
             return False
     return True
+
+
+def _holds_something(node: Any, cue: str | None, scan: Scan) -> bool:
+    if type(node) is _Number:
+        return len(node) >= LONG_NUMBER and (len(node) > LONGEST_NUMBER or bool(scan(str(node), key=cue)))
+    return type(node) is str and bool(scan(node, key=cue))
 
 
 def leaves_as_it_is(text: str) -> bool:

@@ -224,7 +224,7 @@ class Walk:
         encoded = b"" if self._answer else text.encode("utf-8", "surrogatepass")
         if encoded and self._clean.texts.knows(encoded, "json"):
             return
-        if not (self._keep or may_restore(text)) and is_clean(text, self._scan, self._word) and (not self._answer or leaves_as_it_is(text)):
+        if self._is_plain_json(text):
             if encoded:
                 self._clean.texts.add(encoded, "json")
             return
@@ -234,6 +234,12 @@ class Walk:
             self.leaves.append(Leaf(link, Role.JSON, text, pieces))
         elif encoded:
             self._clean.texts.add(encoded, "json")
+
+    def _is_plain_json(self, text: str) -> bool:
+        """Whether a JSON text holds nothing that would be a leaf."""
+        if self._keep or may_restore(text) or not is_clean(text, self._scan, self._word):
+            return False
+        return not self._answer or leaves_as_it_is(text)
 
     def _number(self, number: float, link: Link, cue: str | None) -> None:
         text = str(int(number)) if float(number).is_integer() else str(number)

@@ -5,8 +5,10 @@ The run of a check travels in the validator's field ``format_checker``: it is al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gateway.capabilities.schemas.model import Run
 
 Faults = Iterator[Exception]
 
@@ -14,10 +16,19 @@ Faults = Iterator[Exception]
 def descend(validator: Any, it: Any, schema: Any) -> Faults:
     """The faults of a value under a compiled subschema. Raises ``OutOfSteps``."""
     validator.format_checker.spend(1)
-    return _faults(validator, it, schema)
+    return faults(validator, it, schema)
 
 
-def _faults(validator: Any, it: Any, schema: Any) -> Iterator[Any]:
+class Walker(NamedTuple):
+    """What stands in for jsonschema's validator on the way."""
+
+    VALIDATORS: Mapping[str, Any]
+    """The keywords, by name."""
+    format_checker: Run
+
+
+def faults(validator: Any, it: Any, schema: Any) -> Iterator[Any]:
+    """As ``descend``, for the whole of a value: nothing was spent on it yet, nor is by this."""
     if schema is True:
         return
     known = validator.VALIDATORS

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 import orjson
 
 from gateway.capabilities.schemas.applicators import APPLICATORS
+from gateway.capabilities.schemas.descent import Walker, faults
 from gateway.capabilities.schemas.keywords import Holds, assertions
 from gateway.capabilities.schemas.model import FALSE, STEPS, Run, SchemaProblem, shortened, step_into
 from gateway.capabilities.schemas.values import all_differ
@@ -74,8 +75,7 @@ class Dialect:
 
     def run(self, validator: Any, value: Any, steps: int = STEPS) -> Iterator[Any]:
         """The faults of a value, each with its compiled ``schema`` and its keyword as ``validator``. Raises ``OutOfSteps`` and ``RecursionError``."""
-        faults: Iterator[Any] = validator.evolve(format_checker=Run(self._new_fault, steps)).iter_errors(value)
-        return faults
+        return faults(Walker(self._class.VALIDATORS, Run(self._new_fault, steps)), value, validator.schema)
 
     def _new_fault(self, **known: Any) -> Exception:
         fault: Exception = self._fault("", **known)
