@@ -47,15 +47,20 @@ class OpaProcess:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None) -> OpaProcess:
-        """Serve ``policies``, with ``more`` files, as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for none."""
+    def start(self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None, watch: bool = False) -> OpaProcess:
+        """Serve ``policies``, with ``more`` files, as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for none.
+
+        ``watch`` makes it see what ``load`` puts there.
+        """
         bundle = self._folder / "bundle"
         shutil.rmtree(bundle, ignore_errors=True)
-        shutil.copytree(policies, bundle, ignore=shutil.ignore_patterns("*_test.rego"))
-        (bundle / ".manifest").write_text(json.dumps({"revision": load_bundle(policies).revision if revision is None else revision, "roots": [""]}))
+        bundle.mkdir()
         for name, text in (more or {}).items():
             (bundle / name).write_text(text, encoding="utf-8")
+        self.load(policies, revision)
         command = [self._binary, "run", "--server", "--addr", f"127.0.0.1:{self.port}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle)]
+        if watch:
+            command.append("--watch")
         if self._token:
             rego = self._folder / "authz.rego"
             rego.write_text(f'package system.authz\n\ndefault allow := false\n\nallow if input.identity == "{self._token}"\n')
@@ -69,6 +74,12 @@ class OpaProcess:
                 pytest.fail(f"opa did not start: {(self._folder / 'opa.log').read_text()[-500:]}")
             time.sleep(0.02)
         return self
+
+    def load(self, policies: Path, revision: str | None = None) -> None:
+        """Put another policy into the bundle; one that watches has it a moment later. The manifest comes last."""
+        bundle = self._folder / "bundle"
+        shutil.copytree(policies, bundle, ignore=shutil.ignore_patterns("*_test.rego"), dirs_exist_ok=True)
+        (bundle / ".manifest").write_text(json.dumps({"revision": load_bundle(policies).revision if revision is None else revision, "roots": [""]}))
 
     def stop(self) -> None:
         """Kill it at once."""

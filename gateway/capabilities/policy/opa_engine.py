@@ -140,6 +140,7 @@ class OpaEngine:
             raise EngineError("unavailable", "the OPA server is left alone after failures")
         try:
             answer = await self._server.ask(rule, document)
+            permit.success()
         except EngineError as fault:
             if fault.kind in _DOWN:
                 permit.failure()
@@ -150,6 +151,6 @@ class OpaEngine:
             raise
         finally:
             permit.neutral()  # of one that was settled, nothing; of a call that was cancelled, that it says nothing
-        permit.success()
-        self._status = OpaStatus(reachable=True, why="", revisions=answer.revisions)
+        if self._breakers.state(SERVER) == "closed":  # else this is an answer from before it opened, and nobody would be let to the server
+            self._status = OpaStatus(reachable=True, why="", revisions=answer.revisions)
         return answer
