@@ -176,9 +176,9 @@ class UpstreamRejected(UpstreamError):
 
     @property
     def http_status(self) -> int:
-        """The upstream's own 4xx, except those that would blame the caller's key for the gateway's."""
+        """The upstream's own 4xx, except those that would blame the caller for the gateway's key, or for its model and address of the target."""
         status = self.upstream_status or self.status
-        return 502 if status in {401, 402, 403, 407} else status
+        return 502 if status in {401, 402, 403, 404, 405, 407, 410} else status
 
 
 class UpstreamRateLimited(UpstreamError):

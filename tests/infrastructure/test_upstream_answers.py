@@ -84,7 +84,7 @@ def test_a_chunk_notes_which_choices_are_open_and_finished() -> None:
         (400, UpstreamRejected, 400),
         (401, UpstreamRejected, 502),
         (403, UpstreamRejected, 502),
-        (404, UpstreamRejected, 404),
+        (404, UpstreamRejected, 502),
         (413, UpstreamRejected, 413),
         (422, UpstreamRejected, 422),
         (429, UpstreamRateLimited, 429),

@@ -45,7 +45,7 @@ CASES = (
     Case("{status: 400}", REJECTED, REJECTED),
     Case("{status: 401}", (502, "upstream.rejected"), (502, "upstream.rejected")),
     Case("{status: 403}", (502, "upstream.rejected"), (502, "upstream.rejected")),
-    Case("{status: 404}", (404, "upstream.rejected"), (404, "upstream.rejected")),
+    Case("{status: 404}", (502, "upstream.rejected"), (502, "upstream.rejected")),
     Case("{status: 422}", (422, "upstream.rejected"), (422, "upstream.rejected")),
     Case("{status: 500}", DOWN, DOWN),
     Case("{status: 503}", DOWN, DOWN),

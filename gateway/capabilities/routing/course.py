@@ -265,7 +265,7 @@ class Course:
         # Full jitter, after Amazon's "Exponential Backoff And Jitter" (2015). The exponent is bounded for the float's sake.
         most = min(self._retries.backoff_max_s, self._retries.backoff_s * 2.0 ** min(candidate.failures, 60))
         candidate.failures += 1
-        candidate.not_before = max(candidate.not_before, now + max(self._rand() * most, after or 0.0))
+        candidate.not_before = max(candidate.not_before, now + self._rand() * most)  # what it asked for itself, it is cooling for
         return True
 
     def _ended(self, step: Step) -> _Candidate | None:

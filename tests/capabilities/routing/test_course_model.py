@@ -181,7 +181,7 @@ class CourseModel(RuleBasedStateMachine):
         step, known = self.ends(data)
         self.course.failed(step, error)
         after = float(error.headers.get("Retry-After", error.headers.get("retry-after", 0)))
-        known.not_before = max(known.not_before, self.clock.time + max(self.draw * min(2, 0.5 * 2**known.failures), after))
+        known.not_before = max(known.not_before, self.clock.time + self.draw * min(2, 0.5 * 2**known.failures))
         known.failures += 1
         known.cooling_until = max(known.cooling_until, self.clock.time + after if after else 0)
 
