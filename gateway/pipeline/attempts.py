@@ -91,8 +91,8 @@ class Asking:
                     wait_s, hedge = None, self.course.next(Purpose.HEDGE)
                     if hedge is not None:
                         running.add(asyncio.create_task(self.once(hedge, question, work)))
-                for task in done:
-                    failure = task.exception()
+                for task, failed in [(task, task.exception()) for task in done]:
+                    failure = failed
                     if failure is None:
                         return task.result()
         finally:
@@ -110,5 +110,5 @@ class Asking:
 async def _cancel(running: set[asyncio.Task[T]]) -> None:
     for task in running:
         task.cancel()
-    if running:
-        await asyncio.wait(running)
+    # Its outcome is asked for, as asyncio would report an error that nobody heard of.
+    await asyncio.gather(*running, return_exceptions=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 import uvloop
 
+from gateway.errors import UpstreamUnavailable
+from gateway.pipeline.attempts import Asking
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 from tests.pipeline.rego import READS_TEXT, policy
 
@@ -217,3 +221,32 @@ def test_a_deadline_ends_the_intent_however_early_a_loops_timer_is(tmp_path: Pat
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(late()) == [[("first", "upstream.deadline")]] * 20
+
+
+class _Bare(Asking):
+    """Two calls, of which only the order of events matters."""
+
+    async def once(self, step: Any, question: Any, work: Any) -> Any:
+        return await work(step)
+
+
+@pytest.mark.parametrize("failing", ["first", "hedge"])
+async def test_of_two_that_end_in_the_same_moment_the_answer_is_kept_and_no_error_goes_unheard(failing: str) -> None:
+    unheard: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context["message"]))
+    both = asyncio.Event()
+
+    async def work(called: Any) -> str:
+        if called == "hedge":
+            both.set()
+        await both.wait()
+        if called == failing:
+            raise UpstreamUnavailable("down")
+        return str(called)
+
+    course: Any = SimpleNamespace(next=lambda purpose=None: "first" if purpose is None else "hedge")
+    intent: Any = SimpleNamespace(plan=SimpleNamespace(route=SimpleNamespace(hedge_after_s=0.01)))
+    nothing: Any = None
+    assert await _Bare(nothing, intent, course).first_answer(nothing, work, hedged=True) in {"first", "hedge"} - {failing}
+    gc.collect()
+    assert unheard == []
