@@ -32,6 +32,8 @@ class FalseOpa:
     port: int = 0
     revision: str = ""
     says: bytes | None = None
+    looks: bytes | None = None
+    """What it says to a look, in place of what OPA does."""
     by_hook: dict[str, bytes] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,6 +51,8 @@ class FalseOpa:
             return self.by_hook[hook]
         if self.says is not None and hook:
             return self.says
+        if self.looks is not None and not hook:
+            return self.looks
         return json_of({"result": ALLOW} if hook else {}, self.revision)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -50,14 +50,15 @@ class OpaProcess:
     def start(self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None, watch: bool = False) -> OpaProcess:
         """Serve ``policies``, with ``more`` files, as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for none.
 
-        ``watch`` makes it see what ``load`` puts there.
+        ``watch`` makes it see what ``load`` puts there. A file is a bundle, and served as it is.
         """
-        bundle = self._folder / "bundle"
-        shutil.rmtree(bundle, ignore_errors=True)
-        bundle.mkdir()
-        for name, text in (more or {}).items():
-            (bundle / name).write_text(text, encoding="utf-8")
-        self.load(policies, revision)
+        bundle = policies if policies.is_file() else self._folder / "bundle"
+        if bundle != policies:
+            shutil.rmtree(bundle, ignore_errors=True)
+            bundle.mkdir()
+            for name, text in (more or {}).items():
+                (bundle / name).write_text(text, encoding="utf-8")
+            self.load(policies, revision)
         command = [self._binary, "run", "--server", "--addr", f"127.0.0.1:{self.port}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle)]
         if watch:
             command.append("--watch")

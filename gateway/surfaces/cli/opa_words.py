@@ -31,7 +31,7 @@ def ask_opa(options: Opa, names: frozenset[str]) -> str:
         has, wanted = (", ".join(sorted(one[:12] for one in some)) for some in (revisions, names))
         raise Refusal(
             f"policy.opa: the OPA server decides by revision {has or 'none that it names'}, and this policy is {wanted}; "
-            "load this policy there as a bundle of that revision: opa build -b POLICIES --revision $(gateway policy revision)"
+            "load this policy there as a bundle: gateway policy build POLICIES"
         )
     return "it answers, and decides by this revision"
 

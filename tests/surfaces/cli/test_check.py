@@ -142,3 +142,15 @@ def test_of_a_server_the_kept_bundle_is_checked_unless_it_is_asked(write_all: Wr
 def test_a_policy_in_two_places_is_a_problem(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
     result = check(write_all(good_text + "policy: {path: policies, bundle: {url: 'http://127.0.0.1:1/b.tar.gz'}}\n"), good_env)
     assert (result.exit_code, "stands beside policy.path" in result.stderr) == (2, True)
+
+
+def test_an_opa_server_is_told_and_asked_only_on_demand(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    opa = "policy: {engine: opa, opa: {url: 'http://127.0.0.1:9', token: 'env:OPA_TOKEN', fallback: embedded}}\nserver:"
+    config, env = write_all(good_text, ("server:", opa)), {**good_env, "OPA_TOKEN": "t0ken"}
+    result = check(config, env)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "engine     OPA server at http://127.0.0.1:9, token env:OPA_TOKEN, 500 ms for a decision; while it cannot be asked, the embedded" in result.stdout
+    assert "t0ken" not in result.stdout
+    asked = CliRunner().invoke(command, ["--config", str(config), "--online"], env=env)
+    assert asked.exit_code == 2
+    assert "the OPA server at http://127.0.0.1:9 cannot be asked" in asked.stderr
