@@ -6,6 +6,7 @@
   ``_schemas``, ``_stream`` and ``_errors`` are what goes in and comes out.
 - ``price_table``, ``token_counter``: prices and the tokenizer from litellm's package data, without importing litellm (the one importer of tiktoken).
 - ``policy_engine_embedded``: Rego within the process. ``policy_engine_opa``: Rego in an OPA server.
+- ``bundle_client``: asks a server for a policy bundle (aiohttp, too).
 - ``database`` and what is named after it, ``migrations``: SQLite.
 - ``telemetry``: spans, metrics and logs on their way out.
 """

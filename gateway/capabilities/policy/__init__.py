@@ -1,10 +1,13 @@
 """What Rego says about an intent and its answer, and that nothing else than a clear "allow" counts as one.
 
-- ``decider``: the live policy, asked by the pipeline; it reloads when the files change. ``policy``: one compiled revision, immutable.
+- ``decider``: the live policy, asked by the pipeline; it reloads when its source changes. ``policy``: one compiled revision, immutable.
 - ``loading``: from a folder to a compiled policy: ``bundle`` and ``data_document`` read it, ``source_lint`` and ``lint`` refuse what is not portable
   or could run long (``builtins``: what may be called; ``contract``: what there is to refer to; ``syntax``: the parsed modules), ``trial`` tries it in a
   child process (``trial_child``) that can be killed.
+- ``sources``: the folder, archive file or server that it comes from; ``bundle_keep`` keeps the last good one. An OPA bundle is unpacked by ``bundle_archive``,
+  held against its ``bundle_manifest`` and its ``bundle_signature`` (``bundle_keys``), and made by ``bundle_build``. ``difference``: what changed between two.
 - ``opa_engine``: an OPA server in the place of the embedded engine, which may stand in for it.
 - ``projection``: the part of the input that a hook's rules refer to, as JSON. ``verdict``: what came back, strictly parsed. ``memo``: verdicts remembered.
+- ``backtest``: recorded decisions asked again of a candidate.
 - ``author_tests``: runs the ``test_`` rules. ``problems``: what is wrong with a policy, and where.
 """

@@ -114,13 +114,9 @@ def signature(path: Path) -> Signature:
 
 def _bundle(texts: Mapping[str, str], path: Path, problems: list[Problem], *, manifest: Manifest | None = None, signed: str = "") -> Bundle:
     """What the files of a policy come to, by name."""
-    data: dict[str, Any] = {}
-    for name, text in texts.items():
-        if not name.endswith(".rego"):
-            read = read_json if name.endswith(".json") else read_yaml
-            merge(data, PurePosixPath(name).parent.parts, read(name, text, problems), name, problems)
-    modules = {name: text for name, text in texts.items() if name.endswith(".rego") and not name.endswith(_TEST_SUFFIX)}
+    data = _data(texts, problems)
     tests = {name: text for name, text in texts.items() if name.endswith(_TEST_SUFFIX)}
+    modules = {name: text for name, text in texts.items() if name.endswith(".rego") and name not in tests}
     if not modules and not problems:
         what = "the folder holds no Rego" if manifest is None else "the bundle holds no Rego"
         problems.append(Problem(str(path), 0, 0, what, "put intent.rego and answer.rego there"))
@@ -128,6 +124,16 @@ def _bundle(texts: Mapping[str, str], path: Path, problems: list[Problem], *, ma
         raise PolicyError(problems)
     revision = _revision((name, text) for name, text in texts.items() if name not in tests)
     return Bundle(path=path, modules=modules, tests=tests, data=data, revision=revision, manifest=manifest or Manifest(), signed=signed)
+
+
+def _data(texts: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
+    """The data document of all data files."""
+    data: dict[str, Any] = {}
+    for name, text in texts.items():
+        if not name.endswith(".rego"):
+            read = read_json if name.endswith(".json") else read_yaml
+            merge(data, PurePosixPath(name).parent.parts, read(name, text, problems), name, problems)
+    return data
 
 
 def _counts(name: str, problems: list[Problem]) -> bool:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from gateway.capabilities.policy.problems import PolicyError, Problem
 
 MAX_ARCHIVE_BYTES: Final = 4_194_304
-MAX_UNPACKED_BYTES: Final = 33_554_432
+MAX_UNPACKED_BYTES: Final = 8_388_608
 MAX_MEMBERS: Final = 1_000
 MAX_NAME_CHARS: Final = 400
 """Bounds of this gateway, far above any policy that people write: what is larger is refused before it can cost memory."""

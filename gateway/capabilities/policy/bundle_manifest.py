@@ -10,6 +10,7 @@ from gateway.capabilities.policy.data_document import read_json
 from gateway.capabilities.policy.problems import Problem
 
 MANIFEST: Final = ".manifest"
+MAX_ROOTS: Final = 100
 MAX_LABEL_CHARS: Final = 200
 """Of a revision: it stands on records and in answers of ``/readyz``."""
 
@@ -27,22 +28,31 @@ class Manifest:
 def read_manifest(text: str, problems: list[Problem]) -> Manifest:
     """The manifest that ``text`` holds; what is wrong with it is appended to ``problems``."""
     found = read_json(MANIFEST, text, problems)
-    revision, roots = found.get("revision", ""), found.get("roots")
-    if not isinstance(revision, str) or len(revision) > MAX_LABEL_CHARS or not revision.isprintable():
-        problems.append(Problem(MANIFEST, 0, 0, f"revision must be a text of at most {MAX_LABEL_CHARS} characters", "name it with --revision"))
-        revision = ""
-    if roots is not None and not (isinstance(roots, list) and all(isinstance(root, str) for root in roots)):
-        problems.append(Problem(MANIFEST, 0, 0, "roots must be a list of paths", 'such as ["gateway"]'))
-        roots = None
-    cleaned = tuple(root.strip("/") for root in roots) if roots is not None else ("",)
-    if any(_within(one.split("/"), other) for number, one in enumerate(cleaned) for other in (*cleaned[:number], *cleaned[number + 1 :])):
-        problems.append(Problem(MANIFEST, 0, 0, "one of the roots lies within another", "name the outer one alone"))
     if found.get("wasm"):
         problems.append(Problem(MANIFEST, 0, 0, "the bundle decides by WebAssembly", "build it with the target rego"))
     versions = found.get("file_rego_versions")
     if 0 in (found.get("rego_version"), *(versions.values() if isinstance(versions, dict) else ())):
         problems.append(Problem(MANIFEST, 0, 0, "the bundle is written in Rego v0", "write it in v1: opa fmt --v0-v1"))
-    return Manifest(revision=revision, roots=cleaned)
+    return Manifest(revision=_revision(found.get("revision", ""), problems), roots=_roots(found.get("roots"), problems))
+
+
+def _revision(revision: Any, problems: list[Problem]) -> str:
+    if not isinstance(revision, str) or len(revision) > MAX_LABEL_CHARS or not revision.isprintable():
+        problems.append(Problem(MANIFEST, 0, 0, f"revision must be a text of at most {MAX_LABEL_CHARS} characters", "name it with --revision"))
+        return ""
+    return revision
+
+
+def _roots(roots: Any, problems: list[Problem]) -> tuple[str, ...]:
+    if roots is None:
+        return ("",)
+    if not (isinstance(roots, list) and len(roots) <= MAX_ROOTS and all(isinstance(root, str) for root in roots)):
+        problems.append(Problem(MANIFEST, 0, 0, f"roots must be a list of paths, at most {MAX_ROOTS}", 'such as ["gateway"]'))
+        return ()
+    cleaned = tuple(root.strip("/") for root in roots)
+    if any(_within(one.split("/"), other) for number, one in enumerate(cleaned) for other in (*cleaned[:number], *cleaned[number + 1 :])):
+        problems.append(Problem(MANIFEST, 0, 0, "one of the roots lies within another", "name the outer one alone"))
+    return cleaned
 
 
 def outside(roots: Iterable[str], packages: Iterable[tuple[str, tuple[str, ...]]], data: Mapping[str, Any]) -> Iterator[Problem]:

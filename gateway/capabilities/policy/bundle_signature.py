@@ -186,19 +186,27 @@ def _refused(text: str) -> Any:
 def _canonical(value: Any) -> Iterator[str]:
     """The pieces of a value's canonical form: keys sorted by their bytes, no white space."""
     if isinstance(value, dict):
+        yield "{"
         for number, key in enumerate(sorted(value, key=lambda key: key.encode("utf-8", "surrogatepass"))):
-            yield from ("," if number else "{", _text(key), ":")
+            yield from ("," * (number > 0), _text(key), ":")
             yield from _canonical(value[key])
-        yield "}" if value else "{}"
+        yield "}"
     elif isinstance(value, list):
+        yield "["
         for number, item in enumerate(value):
-            yield "," if number else "["
+            yield "," * (number > 0)
             yield from _canonical(item)
-        yield "]" if value else "[]"
-    elif isinstance(value, float):
-        yield _float(value)
+        yield "]"
     else:
-        yield str(value) if isinstance(value, _Number) else _text(value) if isinstance(value, str) else json.dumps(value)
+        yield _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, float):
+        return _float(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _text(text: str) -> str:

@@ -84,6 +84,7 @@ class PolicyDecider:
         self._source: Source | None = None
         self._bundle: Bundle | None = None
         self._labels: dict[str, str] = {}
+        self._unkept = False
         self._task: asyncio.Task[None] | None = None
         self._trial: Trial | None = None
         self._status = PolicyStatus(revision=policy.revision if policy else "", loaded_ns=time_ns() if policy else 0)
@@ -141,18 +142,14 @@ class PolicyDecider:
         return self.opa is not None and any(policy is not None and self.opa.confirms(policy.names) for policy in (self._policy, self._before))
 
     async def start(self) -> None:
-        """Load the policy, then look for changes until ``close``.
+        """Load the policy, then look for changes until ``close``, which is due whatever came of it.
 
         Raises:
             PolicyError: The policy must not go live; nothing is running then.
         """
         options = self._required()
         self._source = source = source_of(options)
-        try:
-            await self._first(source, options)
-        except BaseException:
-            await source.close()
-            raise
+        await self._first(source, options)
         if self.opa is not None:
             await self.opa.start()
         self._task = asyncio.create_task(self._watch(source), name="policy reload")
@@ -179,7 +176,7 @@ class PolicyDecider:
             if bundle is None:
                 return False
             if bundle is self._bundle:
-                return self._recovered()
+                return await self._recovered(source, bundle)
             policy = await self._compiled(bundle, options)
         except PolicyError as error:
             if isinstance(error, UnreachableError) and str(error) == self._status.error:
@@ -213,12 +210,16 @@ class PolicyDecider:
         self._bundle = bundle
         try:
             await source.accepted(bundle)
+            self._unkept = False
         except OSError as error:
+            self._unkept = True
             self._status = replace(self._status, error=str(Problem("policy.keep", 0, 0, "the live bundle cannot be kept", error.strerror or "see the folder")))
 
-    def _recovered(self) -> bool:
-        """The source has what is live again; whether that is news."""
-        news = bool(self._status.error)
+    async def _recovered(self, source: Source, bundle: Bundle) -> bool:
+        """The source has what is live, again or still; whether that is news."""
+        if self._unkept:
+            await self._accept(source, bundle)
+        news = bool(self._status.error) and not self._unkept
         if news:
             self._status = replace(self._status, error="")
             self._tell(True, ())

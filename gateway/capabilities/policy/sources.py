@@ -68,7 +68,7 @@ class Source(Protocol):
         """
 
     async def accepted(self, bundle: Bundle) -> None:
-        """``bundle``, which the last look gave, went live: keep it.
+        """``bundle``, which the last look gave, is live: keep it. May be called again where that failed.
 
         Raises:
             OSError: It cannot be kept.
@@ -206,17 +206,20 @@ class _Kept:
     def __init__(self, keep: Path | None, place: str, key: BundleKey | None) -> None:
         self._key = key
         self._keep = None if keep is None else Keep(keep, place)
-        self._content = b""
+        self._read = self._good = b""
+
+    def accept(self) -> None:
+        self._good = self._read
 
     async def save(self) -> None:
         if self._keep is not None:
-            await asyncio.to_thread(self._keep.save, self._content)
+            await asyncio.to_thread(self._keep.save, self._good)
 
     async def load(self) -> Bundle | None:
         return await asyncio.to_thread(self._keep.load, self._key) if self._keep is not None else None
 
     async def read(self, content: bytes, path: Path) -> Bundle:
-        self._content = content
+        self._read = content
         return await asyncio.to_thread(read_bundle, content, path, self._key)
 
 
@@ -239,6 +242,7 @@ class _Archive(_Watched):
         return await self._kept.read(content, self._path)
 
     async def accepted(self, bundle: Bundle) -> None:  # noqa: ARG002 - it is the one that was read last
+        self._kept.accept()
         await self._kept.save()
 
     async def kept(self) -> Bundle | None:
@@ -275,7 +279,9 @@ class _Server:
         return await self._kept.read(content, Path(self.place))
 
     async def accepted(self, bundle: Bundle) -> None:
-        self._good, self._etag, self._told = (bundle, self._told), self._next, b""
+        if self._good is None or self._good[0] is not bundle:
+            self._good, self._etag, self._told = (bundle, self._told), self._next, b""
+            self._kept.accept()
         await self._kept.save()
 
     async def kept(self) -> Bundle | None:

@@ -38,6 +38,7 @@ def test_revision_and_roots_are_read(manifest: Any, expected: Manifest) -> None:
         ({"revision": "a\nb"}, "revision"),
         ({"roots": "gateway"}, "list of paths"),
         ({"roots": ["gateway", 1]}, "list of paths"),
+        ({"roots": [f"r{number}" for number in range(101)]}, "at most 100"),
         ({"roots": ["gateway", "gateway/intent"]}, "within another"),
         ({"roots": ["gateway", "gateway"]}, "within another"),
         ({"roots": ["", "gateway"]}, "within another"),

@@ -204,14 +204,24 @@ async def test_a_bundle_file_goes_live_and_is_kept_and_a_half_written_one_does_n
     await again.close()
 
 
-async def test_a_bundle_that_cannot_be_kept_is_live_and_it_is_said(tmp_path: Path) -> None:
+async def test_a_bundle_that_cannot_be_kept_is_live_and_it_is_said_until_it_can(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     async with BundleServer(ALLOW) as server:
         decider = PolicyDecider(options(server, tmp_path / "file"))
         await decider.start()
         assert await outcome(decider) == "allow"
+        assert not await decider.reload_if_changed()
         assert "cannot be kept" in decider.status.error
+        server.content = BAD["no archive"]
+        assert await decider.reload_if_changed()
+        server.content = ALLOW
+        (tmp_path / "file").unlink()
+        assert await decider.reload_if_changed()
+        assert decider.status.error == ""
         await decider.close()
+        kept = kept_of(options(server, tmp_path / "file"))
+        assert kept is not None
+        assert kept.revision == decider.revision
 
 
 async def test_a_single_look_gives_what_a_gateway_would_load(write: Write, tmp_path: Path) -> None:
