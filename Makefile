@@ -1,6 +1,6 @@
 # Needs Python 3.11 and make, nothing else. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos bench bench-redaction bench-confidence lock format clean setup setup-clients setup-oldest
+.PHONY: help demo run test check chaos bench bench-redaction bench-confidence bench-backtest lock format clean setup setup-clients setup-oldest
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?=
@@ -56,11 +56,11 @@ check: setup ## Every gate: format, lint, types, layers, sizes, policy, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.linters
-	$(BIN)/gateway policy lint
+	$(BIN)/gateway policy lint --strict
 	$(BIN)/gateway policy test
 ifneq ($(OPA),)
 	$(OPA) fmt --fail --list policies
-	$(OPA) check --strict policies
+	$(OPA) check --strict --schema gateway/contract policies
 	$(OPA) test policies
 else ifeq ($(GATEWAY_REQUIRE_SERVICES),1)
 	@echo "make check: opa is required (GATEWAY_REQUIRE_SERVICES=1) and not found; set OPA_BIN or run tests/servers/get-opa build/servers" >&2; exit 1
@@ -80,10 +80,14 @@ bench-redaction: setup ## Precision, recall and CPU of redaction on the data in 
 bench-confidence: setup ## How well the score of confidence tells right answers from wrong ones; DATA=FILE for labelled answers of your own
 	$(BIN)/python tests/benchmarks/bench_confidence.py $(DATA)
 
+bench-backtest: setup ## How fast recorded decisions are replayed through another policy; DECISIONS=N for another number than 100,000
+	$(BIN)/python tests/benchmarks/bench_backtest.py
+
 format: setup ## Format Python and Rego, fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tests.linters.configuration_doc --write
+	$(BIN)/python -m tests.linters.contract_files --write
 	$(if $(OPA),$(OPA) fmt --write policies)
 
 lock: setup ## Resolve the newest versions that pyproject.toml allows, with hashes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gateway.domain import Decision, Destination, FindingCount, Hook, Json, Obligations, Reason
@@ -78,7 +79,16 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
     standing = said.standing
     return {
         "subject": subject_input(services, intent.subject),
-        "intent": {"id": intent.id, "parent_id": None, "root_id": intent.id, "depth": 0, "surface": intent.call.surface, "name": None, "labels": {}},
+        "intent": {
+            "id": intent.id,
+            "parent_id": None,
+            "root_id": intent.id,
+            "depth": 0,
+            "surface": intent.call.surface,
+            "name": None,
+            "labels": {},
+            "idempotency_key": None,
+        },
         "request": {"route": plan.route.name, "stream": intent.call.stream},
         "findings": finding_facts(intent.answer_findings),
         "answer": {
@@ -95,6 +105,7 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
         },
         "intent_verdict": lambda: _verdict_input(intent.decisions[0]),
         "versions": {"config": services.config_version},
+        "time": lambda: datetime.now(UTC).isoformat(),
         "trace_id": intent.trace.trace_id,
         "attempt": len(intent.attempts),
     }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.linters import configuration_doc, docs_true, habits, locks_true, maps, mirrors, sizes
+from tests.linters import configuration_doc, contract_files, docs_true, habits, locks_true, maps, mirrors, sizes
 
 LINTERS: dict[str, Callable[[Path], list[str]]] = {
     "sizes": sizes.check,
@@ -15,6 +15,7 @@ LINTERS: dict[str, Callable[[Path], list[str]]] = {
     "habits": habits.check,
     "docs": docs_true.check,
     "configuration": configuration_doc.check,
+    "contract": contract_files.check,
     "locks": locks_true.check,
 }
 

@@ -86,7 +86,6 @@ def _sample(hook: Hook, many: int, text: str) -> dict[str, Any]:
         "subject": {"id": "key_1", "kind": "key", "tenant": "acme", "teams": ["support", "research"], "roles": ["user"], "on_behalf_of": None},
         "intent": {"id": "i1", "parent_id": None, "root_id": "i1", "depth": 0, "surface": "chat", "name": None, "labels": {}, "idempotency_key": None},
         "findings": [{"category": "EMAIL_ADDRESS", "count": 1, "where": f"messages[{i}].content", "origin": "caller"} for i in range(many)],
-        "approvals": [],
         "versions": {"config": "c1"},
         "time": "2026-01-01T00:00:00Z",
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
@@ -107,7 +106,7 @@ def _intent_part(many: int, text: str) -> dict[str, Any]:
         "cost_estimate_microusd": many,
         "unscanned": [],
     }
-    return {"request": request}
+    return {"request": request, "approvals": []}
 
 
 def _answer_part(many: int, text: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _ANYTHING: Final[Schema] = {}
 def input_schema(hook: Hook) -> Schema:
     """The input of one hook."""
     fields = {"schema": one_of([SCHEMA], "The version of the contract."), "hook": one_of([hook], "The place on the path of an intent.")}
-    fields |= {"subject": _subject(), "intent": _intent(hook)}
+    fields |= {"subject": _subject(), "intent": _intent()}
     fields |= _asked() if hook is Hook.INTENT else _answered()
     return document(
         f"{SCHEMA}/{hook.value}", f"{SCHEMA}, hook {hook.value}", section(fields | _common(), f"What data.gateway.{hook.value}.verdict is asked about.")
@@ -65,7 +65,7 @@ def _subject() -> Schema:
     return section(fields, "Who is calling, as the key says.")
 
 
-def _intent(hook: Hook) -> Schema:
+def _intent() -> Schema:
     fields = {
         "id": text("The id of the intent, and of its record."),
         "parent_id": or_null(text("The intent that this one is a part of.")),
@@ -74,9 +74,8 @@ def _intent(hook: Hook) -> Schema:
         "surface": one_of(["chat", "responses", "messages", "embeddings", "intents", "mcp"], "What the caller speaks."),
         "name": or_null(text("What the intent is called, where a surface names it.")),
         "labels": table({"type": "string"}, "What the caller labelled it with."),
+        "idempotency_key": or_null(text("The key under which the caller may repeat it.")),
     }
-    if hook is Hook.INTENT:
-        fields["idempotency_key"] = or_null(text("The key under which the caller may repeat it."))
     return section(fields, "The intent itself.")
 
 
@@ -111,7 +110,6 @@ def _asked() -> dict[str, Schema]:
     return {
         "request": section(request, "What is asked for."),
         "approvals": many(approval, "Approvals of people; empty while there is no queue."),
-        "time": text("Now, RFC 3339 in UTC.", format="date-time"),
     }
 
 
@@ -167,6 +165,7 @@ def _common() -> dict[str, Schema]:
     return {
         "findings": many(section(finding, "A finding."), "What is sensitive: what, how many and where, never a value."),
         "versions": section({"config": text("Digest of the config.")}, "What was in force."),
+        "time": text("Now, RFC 3339 in UTC.", format="date-time"),
         "trace_id": text("The trace, 32 hexadecimal digits."),
         "attempt": whole("Calls of targets so far.", minimum=0),
     }

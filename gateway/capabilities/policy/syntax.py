@@ -16,6 +16,7 @@ Path: TypeAlias = tuple[str, ...]
 
 _REFS = frozenset({"RefDot", "RefBrack"})
 _NEWLINE: Final = ord("\n")
+_QUOTES: Final = '"`'
 _TAB: Final = 4
 """Columns that the engine counts for a tab."""
 
@@ -96,12 +97,12 @@ class Lines:
         self._starts = [0, *(at + 1 for at, byte in enumerate(self._text) if byte == _NEWLINE)]
 
     def place(self, node: Any) -> tuple[int, int]:
-        """Where a node begins: the earlier one of what its column and what its offset say; of a string, its quote."""
+        """Where a node begins: the earlier one of what its column and what its offset say; strings begin with their quote."""
         for found in walk(node):
             span = found.get("span")
             if isinstance(span, dict):
                 line, col = min(self._at_column(span), self._at_offset(span))
-                return line, col - (literal_text(node) is not None and col > 1)
+                return line, col - (1 < col <= len(self._lines[line - 1]) + 1 and self._lines[line - 1][col - 2] in _QUOTES)
         return 0, 0
 
     def text(self, span: Mapping[str, int]) -> str:

@@ -14,6 +14,7 @@ COMMANDS = {
     "eval": Late("gateway.surfaces.cli.policy_eval", "The verdict on an input, and what it was based on."),
     "lint": Late("gateway.surfaces.cli.policy_lint", "Whether the policy could go live, and if not, why."),
     "revision": Late("gateway.surfaces.cli.policy_revision", "The revision of the policy, for an OPA server's bundle."),
+    "schemas": Late("gateway.surfaces.cli.policy_schemas", "Where the schemas of the contract are."),
     "test": Late("gateway.surfaces.cli.policy_test", "Run the tests of the policy."),
 }
 
