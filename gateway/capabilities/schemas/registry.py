@@ -31,7 +31,7 @@ class Schemas:
     def compile(self, schema: object) -> AnswerSchema:
         """Of a JSON Schema as Python has it parsed. Raises ``SchemaProblem`` for what is no usable schema, always the same one for the same schema.
 
-        Takes microseconds for a schema that is remembered; else some ten for each value in it, and a second more if it is the first one (see ``warm``).
+        Takes microseconds for a schema that is remembered; else some ten for each value in it, and a tenth of a second more if it is the first (see ``warm``).
         """
         written = canonical_bytes(schema)
         key = hashlib.sha256(written).digest()
@@ -45,11 +45,11 @@ class Schemas:
 
     @property
     def is_warm(self) -> bool:
-        """Whether a schema was compiled before, so that the next one takes no second more."""
+        """Whether a schema was compiled before, so that the next one need not wait for imports."""
         return bool(self._kept)
 
     def warm(self) -> None:
-        """Import what compiling needs, which takes about a second: at start, in a thread."""
+        """Import what compiling needs, which takes about a tenth of a second: at start, in a thread."""
         self.compile(True)
 
     def _known(self, key: bytes) -> AnswerSchema | SchemaProblem | None:
