@@ -37,4 +37,5 @@ async def test_operators_pages_answer_on_loopback_or_to_operators_alone(local: L
 
 async def test_the_document_describes_every_endpoint(local: LocalGateway) -> None:
     paths = (await local.get("/openapi.json")).json["paths"]
-    assert {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics"} == set(paths)
+    openai = {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}"}
+    assert openai | {"/v1/records/{id}/explain", "/healthz", "/readyz", "/metrics"} == set(paths)

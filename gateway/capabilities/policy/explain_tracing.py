@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, children, reference
@@ -44,7 +44,7 @@ class Step:
     inner: tuple[Step, ...] = ()
     """The conditions of comprehensions and of ``every``."""
     added: bytes = b""
-    """What is put in for a head that is not written."""
+    """What is put in before it in place of a line break, with ``true`` where it stands for a head."""
 
     def all(self) -> Iterator[Step]:
         """Itself, and every step within."""
@@ -106,11 +106,11 @@ class Tracing:
         raw, at, out, line = source.encode(), 0, bytearray(), 1
         for step in sorted(steps, key=lambda step: (step.span[0], -step.span[1])):
             start, end = step.span
-            part = raw[at:start] + (step.added or b"\n")
-            out += part
-            line += part.count(b"\n")
-            at = start
-            self._lines[file, step.span] = range(line, line + raw[start:end].count(b"\n") + 1)
+            before, added, at = raw[at:start], step.added or b"\n", start
+            out += before + added
+            first = line + (before + added[: max(added.rfind(b"true"), 0) or len(added)]).count(b"\n")
+            line += (before + added).count(b"\n")
+            self._lines[file, step.span] = range(first, first + raw[start:end].count(b"\n") + 1)
         return (out + raw[at:]).decode()
 
     def reached(self, clause: Clause, step: Step | None, covered: Coverage) -> bool:
@@ -159,9 +159,24 @@ class _Source:
         form, head = next(iter(spec["head"].items()))
         for body in spec["bodies"] or [None]:
             is_else = bool(body and body["is_else"])
-            line = self._place(body["span"]["start"], body["span"]["end"]).line if is_else else rule.line
-            said = self._else_head(body) if is_else else self._head(form, head)
-            yield Clause(rule=rule, line=line, is_else=is_else, head=said, conditions=self._statements(body["query"]) if body else ())
+            if is_else:
+                yield self._otherwise(rule, body)
+            else:
+                conditions = self._statements(body["query"]) if body else ()
+                yield Clause(rule=rule, line=rule.line, is_else=False, head=self._head(form, head), conditions=conditions)
+
+    def _otherwise(self, rule: Rule, body: Node) -> Clause:
+        """An ``else``. The engine does not note that it evaluated its head, so a condition that always holds stands at its end."""
+        line, conditions = self._place(body["span"]["start"], body["span"]["end"]).line, self._statements(body["query"])
+        end, added = self._past_quote(body["span"]["end"]), b" if {\ntrue\n}"
+        if conditions:
+            end, added = self._past_quote(conditions[-1].span[1]), b"\ntrue"
+            if int(body["query"]["span"]["start"]) == conditions[0].span[0]:  # without braces
+                conditions, added = (replace(conditions[0], added=b"{\n"),), b"\ntrue\n}"
+        value = self._step(body["assign"] or {}, (end, end))
+        shown = None if body["assign"] is None else self._place(body["assign"]["span"]["start"], body["assign"]["span"]["end"])
+        head = Step(place=shown, span=(end, end), refers_to=value.refers_to, inner=(), added=added)
+        return Clause(rule=rule, line=line, is_else=True, head=head, conditions=conditions)
 
     def _statements(self, query: Node) -> tuple[Step, ...]:
         return tuple(self._step(one, (self._start(*self._module.place(one)), one["span"]["end"])) for one in query["stmts"])
@@ -172,11 +187,6 @@ class _Source:
             known = _CONTAINS.match(self._raw, self._end_of(head["refr"]))
             return None if known is None else self._step(head, (known.end(), end))
         return self._true(end, head) if head["assign"] is None else self._value(head["assign"], head)
-
-    def _else_head(self, body: Node) -> Step | None:
-        if body["assign"] is None:
-            return self._true(int(body["span"]["start"]) + len("else"), {})
-        return self._value(body["assign"], body["assign"])
 
     def _value(self, assign: Node, node: Node) -> Step | None:
         known = _ASSIGN.match(self._raw, assign["span"]["start"])
@@ -207,10 +217,14 @@ class _Source:
     def _start(self, line: int, col: int) -> int:
         return self._starts[line - 1] + len(self._lines[line - 1][: col - 1].encode())
 
+    def _past_quote(self, end: int) -> int:
+        """For a text that stands last, the engine's end is before its closing quote."""
+        return end + (self._raw[end : end + 1] in {b'"', b"`"})
+
     def _place(self, start: int, end: int) -> Place:
         before = self._raw[:start]
         col = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
-        return Place(self._module.file, before.count(b"\n") + 1, col, self._raw[start:end].decode())
+        return Place(self._module.file, before.count(b"\n") + 1, col, self._raw[start : self._past_quote(end) if end > start else end].decode())
 
 
 def coverage_of(report: Mapping[str, tuple[Sequence[int], Any]]) -> dict[str, frozenset[int]]:
