@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,9 @@ class OpaProcess:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None, watch: bool = False) -> OpaProcess:
+    def start(
+        self, policies: Path, revision: str | None = None, *, more: Mapping[str, str] | None = None, watch: bool = False, roots: Sequence[str] = ("",)
+    ) -> OpaProcess:
         """Serve ``policies``, with ``more`` files, as a bundle of ``revision``: by default the one that the gateway gives the folder; empty for none.
 
         ``watch`` makes it see what ``load`` puts there. A file is a bundle, and served as it is.
@@ -58,7 +60,7 @@ class OpaProcess:
             bundle.mkdir()
             for name, text in (more or {}).items():
                 (bundle / name).write_text(text, encoding="utf-8")
-            self.load(policies, revision)
+            self.load(policies, revision, roots)
         command = [self._binary, "run", "--server", "--addr", f"127.0.0.1:{self.port}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle)]
         if watch:
             command.append("--watch")
@@ -76,11 +78,11 @@ class OpaProcess:
             time.sleep(0.02)
         return self
 
-    def load(self, policies: Path, revision: str | None = None) -> None:
+    def load(self, policies: Path, revision: str | None = None, roots: Sequence[str] = ("",)) -> None:
         """Put another policy into the bundle; one that watches has it a moment later. The manifest comes last."""
         bundle = self._folder / "bundle"
         shutil.copytree(policies, bundle, ignore=shutil.ignore_patterns("*_test.rego"), dirs_exist_ok=True)
-        (bundle / ".manifest").write_text(json.dumps({"revision": load_bundle(policies).revision if revision is None else revision, "roots": [""]}))
+        (bundle / ".manifest").write_text(json.dumps({"revision": load_bundle(policies).revision if revision is None else revision, "roots": list(roots)}))
 
     def stop(self) -> None:
         """Kill it at once."""
