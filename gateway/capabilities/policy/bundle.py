@@ -71,8 +71,8 @@ def load_bundle(path: Path, key: BundleKey | None = None) -> Bundle:
     return _bundle(texts, path, problems)
 
 
-def read_bundle(content: bytes, path: Path, key: BundleKey | None = None) -> Bundle:
-    """Read an OPA bundle (``.tar.gz``) from its bytes. ``path`` says where they came from.
+def read_bundle(content: bytes, path: Path | str, key: BundleKey | None = None) -> Bundle:
+    """Read an OPA bundle (``.tar.gz``) from its bytes. ``path`` says where they came from: a path or a URL.
 
     Raises:
         PolicyError: As ``load_bundle``.
@@ -112,7 +112,7 @@ def signature(path: Path) -> Signature:
     return tuple(found)
 
 
-def _bundle(texts: Mapping[str, str], path: Path, problems: list[Problem], *, manifest: Manifest | None = None, signed: str = "") -> Bundle:
+def _bundle(texts: Mapping[str, str], path: Path | str, problems: list[Problem], *, manifest: Manifest | None = None, signed: str = "") -> Bundle:
     """What the files of a policy come to, by name."""
     data = _data(texts, problems)
     tests = {name: text for name, text in texts.items() if name.endswith(_TEST_SUFFIX)}
@@ -123,7 +123,7 @@ def _bundle(texts: Mapping[str, str], path: Path, problems: list[Problem], *, ma
     if problems:
         raise PolicyError(problems)
     revision = _revision((name, text) for name, text in texts.items() if name not in tests)
-    return Bundle(path=path, modules=modules, tests=tests, data=data, revision=revision, manifest=manifest or Manifest(), signed=signed)
+    return Bundle(path=Path(path), modules=modules, tests=tests, data=data, revision=revision, manifest=manifest or Manifest(), signed=signed)
 
 
 def _data(texts: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class _Kept:
     async def load(self) -> Bundle | None:
         return await asyncio.to_thread(self._keep.load, self._key) if self._keep is not None else None
 
-    async def read(self, content: bytes, path: Path) -> Bundle:
+    async def read(self, content: bytes, path: Path | str) -> Bundle:
         self._read = content
         return await asyncio.to_thread(read_bundle, content, path, self._key)
 
@@ -276,7 +276,7 @@ class _Server:
         if content is None or digest == self._told:
             return None
         self._told, self._next = digest, etag
-        return await self._kept.read(content, Path(self.place))
+        return await self._kept.read(content, self.place)
 
     async def accepted(self, bundle: Bundle) -> None:
         if self._good is None or self._good[0] is not bundle:

@@ -87,6 +87,7 @@ async def test_what_must_not_go_live_leaves_the_live_policy_and_is_told_once(cas
         assert not await decider.reload_if_changed()
         assert (await outcome(decider), decider.revision) == ("allow", live)
         assert decider.status.error
+        assert "http:/1" not in decider.status.error
         server.content = ALLOW  # back to what is live: the server says 304
         assert await decider.reload_if_changed()
         assert decider.status.error == ""
