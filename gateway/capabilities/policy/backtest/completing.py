@@ -11,32 +11,20 @@ from typing import Any, Final, NamedTuple
 
 from gateway.capabilities.policy.backtest.recorded import Asked
 from gateway.capabilities.policy.contract import covers
+from gateway.capabilities.policy.contract_schemas import input_schema
 from gateway.capabilities.policy.syntax import Path
 from gateway.domain import Hook, Json
 
 Read = Mapping[Hook, frozenset[Path]]
 """What a policy refers to, by hook."""
 
-_SUBJECT: Final = ("id", "kind", "tenant", "teams", "roles", "on_behalf_of")
-_INTENT: Final = ("id", "parent_id", "root_id", "depth", "surface", "name", "labels")
-PROVIDED: Final[Mapping[Hook, Mapping[str, tuple[str, ...] | None]]] = {
-    Hook.INTENT: {
-        "subject": _SUBJECT,
-        "intent": (*_INTENT, "idempotency_key"),
-        "request": ("route", "stream", "params", "messages", "tools", "tokens_estimate", "cost_estimate_microusd", "unscanned"),
-        "versions": ("config",),
-        **dict.fromkeys(("findings", "approvals", "time", "trace_id", "attempt")),
-    },
-    Hook.ANSWER: {
-        "subject": _SUBJECT,
-        "intent": _INTENT,
-        "request": ("route", "stream"),
-        "answer": ("source", "author", "finish_reason", "schema_valid", "repairs", "fallback", "confidence", "signals", "text", "tool_calls"),
-        "intent_verdict": ("outcome", "reasons", "obligations"),
-        "versions": ("config",),
-        **dict.fromkeys(("findings", "trace_id", "attempt")),
-    },
-}
+
+def _provided(hook: Hook) -> Mapping[str, tuple[str, ...] | None]:
+    sections = {name: schema for name, schema in input_schema(hook)["properties"].items() if name not in {"schema", "hook"}}
+    return {name: tuple(schema["properties"]) if "properties" in schema else None for name, schema in sections.items()}
+
+
+PROVIDED: Final[Mapping[Hook, Mapping[str, tuple[str, ...] | None]]] = {hook: _provided(hook) for hook in Hook}
 """What the gateway gives to each hook, ``None`` where a section is one value. What it never gives, such as ``budget``, no replay can lack."""
 _NOT_PARAMETERS: Final = frozenset({"messages", "tools", "model", "stream", "input"})
 

@@ -38,8 +38,14 @@ class _Worker:
         handed = (theirs.fileno(), self._note.fileno())
         with theirs:
             environment = {**os.environ, "PYTHONPATH": str(_PACKAGES), "PYTHONSAFEPATH": "1"}
-            command = [sys.executable, "-m", MODULE, *map(str, handed)]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=handed, env=environment)  # noqa: S603 - our own module
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", MODULE, *map(str, handed)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=handed,
+                env=environment,
+                process_group=0,  # an interrupt from the keyboard is the parent's to deal with
+            )
         self.connection: Connection[Any, Any] = Connection(mine.detach())
         self.asked = False
         self.tell(order)
@@ -100,7 +106,7 @@ class Crew:
                 if not worker.connection.poll(START_S):
                     raise BacktestError(f"a worker was not ready after {START_S:g} s")
                 worker.answer()
-        except BaseException:
+        except (BacktestError, OSError, KeyboardInterrupt):
             self._end()
             raise
         return self

@@ -22,6 +22,10 @@ def refusal(hook: Hook, obligations: Obligations, facts: Mapping[str, Any], sche
     """
     if hook is Hook.ANSWER:
         return "policy.unsupported" if any(getattr(obligations, name) is not None for name in _OF_INTENTS) else None
+    return _of_intent(obligations, facts, schemas)
+
+
+def _of_intent(obligations: Obligations, facts: Mapping[str, Any], schemas: frozenset[str]) -> str | None:
     if facts.get("unscanned") and not obligations.allow_unscanned:
         return "policy.unscanned"
     if obligations.routes is not None and not any(granted.partition("/")[0] == facts.get("route") for granted in obligations.routes):

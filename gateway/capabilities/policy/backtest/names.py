@@ -22,7 +22,7 @@ class Names:
         known = self._shown.get(name)
         if known is None:
             literal = f'"{_escaped(name)}"' in self._text or f"`{name}`" in self._text
-            known = name if literal or name.startswith(_OWN) else COMPUTED
+            known = name if name and (literal or name.startswith(_OWN)) else COMPUTED
             if len(self._shown) < _MOST:
                 self._shown[name] = known
         return known

@@ -122,8 +122,7 @@ def work(connection: Connection, note: int) -> None:
 
 
 def main() -> None:
-    """Work for the parent; end quietly when it is gone. An interrupt from the keyboard is the parent's to deal with."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Work for the parent; end quietly when it is gone."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
         work(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.capabilities.policy.backtest.enforcing import refusal
+from gateway.domain import Hook, Obligations
+
+FACTS = {"route": "assistant", "surface": "chat", "unscanned": []}
+IMAGE = {"unscanned": [{"where": "messages[0]", "kind": "image"}]}
+
+
+@pytest.mark.parametrize(
+    ("obligations", "facts", "rule"),
+    [
+        ({}, {}, None),
+        ({}, IMAGE, "policy.unscanned"),
+        ({"allow_unscanned": True}, IMAGE, None),
+        ({"routes": ("assistant",)}, {}, None),
+        ({"routes": ("assistant/simulated",)}, {}, None),
+        ({"routes": ("other", "other/assistant")}, {}, "policy.route"),
+        ({"routes": ()}, {}, "policy.route"),
+        ({"allow_invalid": True}, {}, "policy.unsupported"),
+        ({"require_schema": "known"}, {}, None),
+        ({"require_schema": "unknown"}, {}, "policy.schema"),
+        ({"require_schema": "known"}, {"surface": "embeddings"}, "policy.unsupported"),
+    ],
+)
+def test_an_intent_is_refused_as_the_gateway_refuses_it(obligations: dict[str, Any], facts: dict[str, Any], rule: str | None) -> None:
+    assert refusal(Hook.INTENT, Obligations(**obligations), {**FACTS, **facts}, frozenset({"known"})) == rule
+
+
+@pytest.mark.parametrize(
+    ("obligations", "rule"),
+    [({}, None), ({"allow_invalid": True}, None), ({"max_tokens": 5}, "policy.unsupported"), ({"routes": ("assistant",)}, "policy.unsupported")],
+)
+def test_an_answer_cannot_meet_what_only_an_intent_can(obligations: dict[str, Any], rule: str | None) -> None:
+    assert refusal(Hook.ANSWER, Obligations(**obligations), {**FACTS, **IMAGE}, frozenset()) == rule
