@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.capabilities.policy.bundle import Bundle
 from gateway.capabilities.policy.problems import PolicyError, Problem
 from gateway.capabilities.policy.source_lint import lint_source
-from gateway.capabilities.policy.syntax import Module, Program, walk
+from gateway.capabilities.policy.syntax import Module, Program, Rule, walk
 from gateway.capabilities.policy.trial import Case, Trial
 
 DEFAULT_LIMIT_S = 60.0
@@ -116,15 +116,18 @@ def _with_untouched(program: Program, told: Mapping[str, tuple[Sequence[int], Se
 
 
 def expression_lines(module: Module) -> tuple[int, ...]:
-    """The lines on which there is something to evaluate, as the embedded engine counts them: heads aside, and what a comprehension collects."""
-    left_out = {id(inner) for rule in module.rules for inner in walk(rule.head)}
-    for node in (node for rule in module.rules for node in rule.nodes):
-        for kind in _COMPREHENSIONS & node.keys():
-            left_out.add(id(node[kind]))
-            left_out.update(id(inner) for name, part in node[kind].items() if name != "query" and isinstance(part, dict) for inner in walk(part))
-        left_out.update(id(inner) for argument in node.get("args") or () for inner in walk(argument))
+    """The lines on which there is something to evaluate, as the embedded engine counts them: heads, parameters and what a comprehension collects aside."""
+    left_out = {id(node) for rule in module.rules for part in (rule.head, *_passed_over(rule)) for node in walk(part)}
+    left_out |= {id(node[kind]) for rule in module.rules for node in rule.nodes for kind in _COMPREHENSIONS & node.keys()}
     nodes = (node for rule in module.rules for node in rule.nodes if "eidx" in node and id(node) not in left_out)
     return tuple(sorted({int(node["span"]["line"]) for node in nodes}))
+
+
+def _passed_over(rule: Rule) -> Iterator[Any]:
+    for node in rule.nodes:
+        yield from node.get("args") or ()
+        for kind in _COMPREHENSIONS & node.keys():
+            yield from (part for name, part in node[kind].items() if name != "query" and isinstance(part, dict))
 
 
 def _tests(program: Program, bundle: Bundle) -> dict[str, tuple[str, int]]:

@@ -40,16 +40,20 @@ def _run(arguments: list[str], files: Mapping[str, str], limit_s: float) -> Said
 
 def _read(said: Said) -> Any:
     """What ``opa`` said. It prints nothing to read where something does not compile, and ``null`` or nothing where there is no test."""
-    try:
-        told = json.loads(said.out) if said.out.strip() or said.status else []
-    except json.JSONDecodeError:
-        told = None
+    told = _decoded(said.out)
     if told is None and said.status == 0:
         return []
     if told is None or (isinstance(told, dict) and "errors" in told):
-        lines = [line.strip() for line in (said.err or said.out).splitlines() if line.strip()]
-        raise PolicyError([Problem("opa", 0, 0, f"opa test failed: {'; '.join(lines[:5]) or 'it said nothing'}", "correct the Rego")])
+        lines = [line.strip() for line in (said.err or said.out).splitlines()]
+        raise PolicyError([Problem("opa", 0, 0, f"opa test failed: {'; '.join(filter(None, lines[:5])) or 'it said nothing'}", "correct the Rego")])
     return told
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
 
 
 def _place(test: Mapping[str, Any]) -> tuple[str, int]:

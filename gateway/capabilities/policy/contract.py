@@ -33,7 +33,7 @@ FIELDS: Mapping[str, frozenset[str] | None] = {
     "trace_id": None,
     "attempt": None,
 }
-"""Every section of the contract; the fields where the contract lists them."""
+"""Every section of the contract, also those that no hook has yet; the fields where the contract lists them. ``contract_schemas`` says which hook has what."""
 
 VOLATILE: tuple[tuple[str, ...], ...] = (
     *(("intent", name) for name in ("id", "parent_id", "root_id", "idempotency_key")),

@@ -66,12 +66,9 @@ class InputLint:
             return None if same else self._warning(expression, "this condition never holds", "compare with something that can be so")
         known = self._known(other)
         schemas = [one for schema in known.schemas for one in _alternatives(schema)] if known else []
-        if known is None or not schemas or any(_admits(schema, value, kind) for schema in schemas):
+        if known is None or any(_admits(schema, value, kind) for schema in schemas):
             return None
-        values = [str(one) for schema in schemas for one in schema.get("enum", ())]
-        types = sorted({str(schema["type"]) for schema in schemas})
-        hint = f"it is one of {', '.join(values)}" if values and kind is str else f"it is {' or '.join(types)}"
-        return self._warning(expression, f"{known.path} is never equal to this", hint)
+        return self._warning(expression, f"{known.path} is never equal to this", _instead(schemas, kind))
 
     def _warning(self, node: Node, what: str, hint: str) -> Problem:
         return Problem(self._rule.module.file, *self._rule.module.place(node), what, hint, "never-true", warning=True)
@@ -170,13 +167,25 @@ def _step(schemas: Iterable[Schema], segment: Any) -> Iterator[Schema]:
         elif kind == "array" and not isinstance(segment, str):
             yield schema["items"]
         elif kind == "object":
-            fields, others = schema.get("properties", {}), schema["additionalProperties"]
-            if not isinstance(segment, str):
-                yield from fields.values()
-            elif segment in fields:
-                yield fields[segment]
-            if others is not False and segment not in fields:
-                yield others
+            yield from _below(schema, segment)
+
+
+def _below(schema: Schema, segment: Any) -> Iterator[Schema]:
+    fields, others = schema.get("properties", {}), schema["additionalProperties"]
+    if not isinstance(segment, str):
+        yield from fields.values()
+    if segment_known := isinstance(segment, str) and segment in fields:
+        yield fields[segment]
+    if others is not False and not segment_known:
+        yield others
+
+
+def _instead(schemas: Iterable[Schema], kind: type) -> str:
+    """What a value can be."""
+    values = [str(value) for schema in schemas for value in schema.get("enum", ())]
+    if values and kind is str:
+        return f"it is one of {', '.join(values)}"
+    return f"it is {' or '.join(sorted({str(schema['type']) for schema in schemas}))}"
 
 
 def _admits(schema: Schema, value: Any, kind: type) -> bool:

@@ -53,18 +53,23 @@ def check_shape(program: Program, hook: Hook) -> Iterator[Problem]:
 
 def advise_outcomes(program: Program, hook: Hook, never: Callable[[Rule, Node], Problem | None]) -> Iterator[Problem]:
     """A verdict without a default, and a hook that can never say ``allow``. ``never`` tells why a condition cannot hold."""
-    rules = program.rules.get(("gateway", hook.value, "verdict"), [])
-    every = [branch for rule in rules for branch in branches(rule)]
-    if every and not any(branch.is_default or not branch.conditions for branch in every):
-        hint = 'default verdict := {"outcome": "deny", "reasons": [{"rule": "intent.default", "message": "no rule allows this"}]}'
+    every = [branch for rule in program.rules.get(("gateway", hook.value, "verdict"), ()) for branch in branches(rule)]
+    if not every:
+        return
+    first = every[0].rule
+    if all(branch.conditions and not branch.is_default for branch in every):
+        hint = f'default verdict := {{"outcome": "deny", "reasons": [{{"rule": "{hook}.default", "message": "no rule allows this"}}]}}'
         what = "verdict has no default: where no rule holds, the refusal is policy.undefined and says nothing"
-        yield Problem(rules[0].module.file, rules[0].line, rules[0].col, what, hint.replace("intent.", f"{hook}."), "no-default", warning=True)
-    live = [branch for branch in every if not any(never(branch.rule, condition) for condition in branch.conditions)]
-    found = [_outcomes(program, branch) for branch in live]
-    if every and all(outcomes is not None and "allow" not in outcomes for outcomes in found):
-        rule = rules[0]
+        yield Problem(first.module.file, first.line, first.col, what, hint, "no-default", warning=True)
+    live = (branch for branch in every if not any(never(branch.rule, condition) for condition in branch.conditions))
+    if not any(_may_allow(program, branch) for branch in live):
         what = f"no rule can produce the outcome allow: every {hook} is refused"
-        yield Problem(rule.module.file, rule.line, rule.col, what, 'verdict := {"outcome": "allow"} if {...}', "no-allow", warning=True)
+        yield Problem(first.module.file, first.line, first.col, what, 'verdict := {"outcome": "allow"} if {...}', "no-allow", warning=True)
+
+
+def _may_allow(program: Program, branch: Branch) -> bool:
+    outcomes = _outcomes(program, branch)
+    return outcomes is None or "allow" in outcomes
 
 
 def _outcomes(program: Program, branch: Branch) -> frozenset[str] | None:
@@ -170,15 +175,16 @@ def _kind(schema: Schema) -> str:
 def _fault(value: Any, schema: Schema, where: str) -> tuple[str, str] | None:
     """What is wrong with a literal, and what to write."""
     kind = {str: "string", bool: "boolean", int: "integer", float: "number"}.get(type(value), "null")
-    stated = schema.get("type", kind)
-    if kind != stated:
+    if kind != schema.get("type", kind):
         return f"{where} must be {_kind(schema)}", ""
     if "enum" in schema and value not in schema["enum"]:
         return f"{where} must be one of {', '.join(schema['enum'])}", ""
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return f"{where} must be from {schema['minimum']} to {schema['maximum']}", ""
-    if not isinstance(value, str):
-        return None
+    return _text_fault(value, schema, where) if isinstance(value, str) else None
+
+
+def _text_fault(value: str, schema: Schema, where: str) -> tuple[str, str] | None:
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
         return f"{where} must have from {schema['minLength']} to {schema['maxLength']} characters", ""
     if value == SECRET and ".reveal." in where:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.capabilities.policy.contract import EXTREMES, FIELDS, JUDGEMENTS, VERDICT_RULES, VOLATILE, covers, samples
+from gateway.capabilities.policy.contract_schemas import input_schema
 from gateway.domain import Hook
 
 
@@ -37,3 +38,10 @@ def test_a_path_covers_itself_and_what_is_below() -> None:
     assert covers(("a",), ("a", "b"))
     assert not covers(("a", "b"), ("a",))
     assert VERDICT_RULES[Hook.INTENT] == "data.gateway.intent.verdict"
+
+
+@pytest.mark.parametrize("hook", list(Hook))
+def test_the_schemas_say_nothing_that_the_table_lacks(hook: Hook) -> None:
+    for name, section in input_schema(hook)["properties"].items():
+        fields = FIELDS[name]
+        assert fields is None or section["properties"].keys() <= fields
