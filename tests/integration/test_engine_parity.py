@@ -145,7 +145,7 @@ UNLIKE: tuple[tuple[str, str, Any, Any, Any], ...] = (
 
 @pytest.mark.parametrize(("what", "expression", "value", "embedded", "opa"), UNLIKE, ids=[case[0] for case in UNLIKE])
 def test_what_is_known_to_differ_still_does(what: str, expression: str, value: Any, embedded: Any, opa: Any, tmp_path: Path) -> None:
-    rego = f"package unlike\n\nvalue := {expression}\n\nbelow[input.none] contains 1\n"
+    rego = f"package unlike\n\nvalue := {expression}\n\nbelow[key] contains key if {{\n\tsome key in data.keys\n}}\n"
     try:
         ours = EmbeddedEngine({"unlike.rego": rego}, "{}").evaluate("data.unlike.value", orjson.dumps(value).decode())
     except EngineError:
