@@ -104,6 +104,7 @@ class KeyRing:
         self._token: bytes | None = None
         self._read_at = -float("inf")
         self._decoy = secrets.token_bytes(32)
+        self._reading = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -155,13 +156,14 @@ class KeyRing:
         Raises:
             DatabaseError: The keys cannot be read.
         """
-        began = time.monotonic()
-        changes = self._table.changed(self._token)
-        if changes is not None:
-            token, rows = changes
-            self._known = {row.id: _known(row) for row in rows}
-            self._token = token
-        self._read_at = began
+        with self._reading:  # else a read that began earlier could end later, and bring back what it saw
+            began = time.monotonic()
+            changes = self._table.changed(self._token)
+            if changes is not None:
+                token, rows = changes
+                self._known = {row.id: _known(row) for row in rows}
+                self._token = token
+            self._read_at = began
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_s):

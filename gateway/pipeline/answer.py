@@ -15,7 +15,7 @@ from typing import TypeAlias
 from gateway.capabilities.confidence.agreement import agreement
 from gateway.capabilities.routing.reactions import is_of_the_request
 from gateway.capabilities.schemas.repair import repair_message
-from gateway.domain import Destination, Json, Purpose
+from gateway.domain import Destination, Json, Obligations, Purpose
 from gateway.errors import GatewayError
 from gateway.pipeline.assemble import Question
 from gateway.pipeline.attempt import OpenAttempt
@@ -100,7 +100,8 @@ class Obtaining:
             target = declared.target or answer.target
             if not answer.broken or target is None or answer.target is None:
                 break
-            said, instruction = await self._shown([answer.text, repair_message(answer.failures, truncated=answer.truncated)], len(answer.text))
+            texts = [answer.text, repair_message(answer.failures, truncated=answer.truncated)]
+            said, instruction = await self._shown(texts, len(answer.text), self._revealed_to(target, answer.target))
             again = question.again(answer=said, instruction=instruction, temperature=declared.temperature)
             try:
                 mended = await self._asking.one_more(Purpose.REPAIR, target, again, self._work)
@@ -114,9 +115,19 @@ class Obtaining:
             answer = replace(mended, agreement=answer.agreement)
         return answer
 
-    async def _shown(self, texts: list[str], size: int) -> list[str]:
+    def _revealed_to(self, target: Target, author: Target) -> Obligations:
+        """What an answer may reveal to the target that is to mend it: to another than its author, nothing that the route keeps from that one."""
+        obligations = self._allowed.obligations
+        kept = next((one.when.without for one in self._allowed.plan.route.targets if one.target.name == target.name), frozenset())
+        if target.name == author.name or not kept:
+            return obligations
+        granted = obligations.reveal.get(Destination.MODEL, frozenset())
+        left = frozenset() if "*" in granted else granted - kept
+        return replace(obligations, reveal={**obligations.reveal, Destination.MODEL: left})
+
+    async def _shown(self, texts: list[str], size: int, obligations: Obligations) -> list[str]:
         """Texts as a model may see them; in a thread where they are large."""
-        redact, obligations = self._allowed.inspection.redact, self._allowed.obligations
+        redact = self._allowed.inspection.redact
         shown: list[str] = (
             await asyncio.to_thread(redact, texts, obligations, Destination.MODEL) if size >= LARGE else redact(texts, obligations, Destination.MODEL)
         )

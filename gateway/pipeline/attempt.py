@@ -21,6 +21,7 @@ from gateway.settings import Target
 T = TypeVar("T")
 _Call: TypeAlias = Callable[[ModelRequest, str | None], Awaitable[Reply]]
 
+DEADLINE = "upstream.deadline"
 _CRASHED = InternalError("the gateway failed on the answer")
 
 _UNTIMED = nullcontext()
@@ -134,10 +135,16 @@ class OpenAttempt:
             error = self.late()
         code = error.reason_code if isinstance(error, GatewayError) else "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
         self._close(self._spent(answer), error=code, status=getattr(error, "upstream_status", None), response=answer or {})
-        if isinstance(error, asyncio.CancelledError) or not blames:
+        if isinstance(error, asyncio.CancelledError) or not blames or (code == DEADLINE and not self._had_its_time):
             self._course.dropped(self._step)
         else:
             self._course.failed(self._step, error if isinstance(error, GatewayError) else _CRASHED)
+
+    @property
+    def _had_its_time(self) -> bool:
+        """Whether the target had half of what its own limits allow: a route that is in more of a hurry says nothing about the target."""
+        limits = self._step.target.limits
+        return time.time_ns() - self.started_ns >= min(limits.first_token_s, limits.total_s) * 5e8
 
     @property
     def _is_late(self) -> bool:
@@ -198,4 +205,4 @@ async def _as_it_is(reply: Reply) -> Reply:
 
 def late() -> UpstreamTimeout:
     """The deadline of the whole intent has passed."""
-    return UpstreamTimeout("the targets took longer than the route's deadline", code="upstream.deadline")
+    return UpstreamTimeout("the targets took longer than the route's deadline", code=DEADLINE)

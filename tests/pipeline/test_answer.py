@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
-from tests.pipeline.rego import answer_says, obliged
+from tests.pipeline.rego import answer_says, intent_says, obliged
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -106,6 +106,17 @@ async def test_what_another_model_volunteered_does_not_reach_the_one_that_repair
         assert reply.text == GOOD
         assert sent(local, 1)["model"] == "simulated-2"
         assert b"john.roe" not in local.provider.requests[1].body
+
+
+@pytest.mark.parametrize("granted", [["US_SSN"], ["*"]])
+async def test_what_the_route_keeps_from_a_target_does_not_reach_it_by_way_of_a_repair(tmp_path: Path, granted: list[str]) -> None:
+    bad = '{"ask": "219-09-9999"}'
+    script = f"rules: [{{when: {{model: simulated-1}}, reply: {orjson.dumps(bad).decode()}}}, {{reply: {orjson.dumps(GOOD).decode()}}}]"
+    routing = route(", repair: {asks: 1, target: second}", targets="{target: simulated}, {target: second, when: {without: [US_SSN]}}")
+    async with local_gateway(tmp_path, script, policies=intent_says(obliged(reveal={"model": granted})), routing=routing) as local:
+        assert (await local.ask("hello", response_format=ASKED)).text == GOOD
+        assert sent(local, 1)["model"] == "simulated-2"
+        assert b"219-09-9999" not in local.provider.requests[1].body
 
 
 @pytest.mark.parametrize("stream", [False, True])

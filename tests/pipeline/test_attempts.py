@@ -108,6 +108,15 @@ async def test_one_deadline_holds_for_all_attempts_together(tmp_path: Path, mode
         assert local.gateway.services.models["simulated"].client.in_use == 0
 
 
+async def test_a_route_in_a_hurry_opens_no_breaker_for_the_others(tmp_path: Path) -> None:
+    routing = Routing(
+        assistant="{target: steady, retries: {max: 0}, deadline_s: 0.1}", targets={"steady": "model: simulated-1, breaker: {failures: 1, open_s: 60}"}
+    )
+    async with local_gateway(tmp_path, "rules: [{fault: {slow: header}}]", routing=routing) as local:
+        codes = [(await local.ask("hello")).json["error"]["code"] for _ in range(3)]
+        assert codes == ["upstream.deadline"] * 3
+
+
 async def test_the_deadline_ends_a_stream_that_has_begun(tmp_path: Path) -> None:
     routing = Routing(assistant="{target: simulated, retries: {max: 0}, deadline_s: 0.3}")
     slow = "rules: [{reply: 'one two three four five', chunks: 3, pace_ms: 100}]"

@@ -131,7 +131,8 @@ class ChoiceStream:
         for key, one in self._fields.items():
             rest = one.finish()
             if rest:
-                delta[key] = (delta.get(key) or "") + rest
+                said = delta.get(key)
+                delta[key] = said + rest if isinstance(said, str) else rest  # anything else is no text of this field
         for key, nested in self._nested.items():
             value = nested.finish(delta.get(key))
             if value is not None:
@@ -169,7 +170,8 @@ def _add_texts(entry: Json, holder: str, rest: Json) -> None:
         texts = entry.get(holder)
         entry[holder] = {**(texts if isinstance(texts, dict) else {})}
         for key, text in rest.items():
-            entry[holder][key] = (entry[holder].get(key) or "") + text
+            said = entry[holder].get(key)
+            entry[holder][key] = said + text if isinstance(said, str) else text
 
 
 class _Logprobs:
