@@ -66,7 +66,7 @@ def fields(schema: Schema, value: Any, reads: Iterable[Path], path: Steps = ()) 
     if isinstance(value, list):
         for at, item in enumerate(value):
             yield from fields(form.schema.get("items", {}), item, reads, (*path, at))
-    elif isinstance(value, dict) or form.schema.get("properties"):
+    elif isinstance(value, dict) or form.schema.get("properties") or any(len(read) > len(path) and read[: len(path)] == path for read in reads):
         yield from _entries(form, value if isinstance(value, dict) else {}, reads, path)
 
 
@@ -183,7 +183,7 @@ def _moved(field: Field, about: Iterable[tuple[int, Any]], *, whole: bool) -> It
 def _lengthened(field: Field, about: list[tuple[int, Any]]) -> Iterator[tuple[int, float, int, Steps, Any]]:
     """An entry less, and one more at the end."""
     size = len(field.value) if isinstance(field.value, list) else 0
-    for at in range(size):
+    for at in range(min(size, MAX_VALUES)):
         yield _TAKEN, 0, 0, (*field.path, at), NOTHING
     for tier, new in _entries_of(form_of(field.form.schema.get("items", {})), about):
         yield _ADDED, 0, tier, (*field.path, size), new

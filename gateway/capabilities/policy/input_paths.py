@@ -97,7 +97,7 @@ def parse_path(text: str) -> tuple[Steps, str]:
         at = found.end()
     if len(steps) > 1 and steps[0] == "input":
         steps = steps[1:]
-    if not steps or isinstance(steps[0], int):
+    if not steps or isinstance(steps[0], int) or text.startswith("."):
         raise PathError(f'{text[:MAX_CHARS]!r} begins with no path: write one such as request.route, subject.teams[0] or request.params["top p"]')
     return tuple(steps), text[at:]
 
