@@ -11,7 +11,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from gateway.testing import ALLOW_ALL, LocalGateway, local_gateway
+from gateway.domain import Decision, Hook
+from gateway.testing import ALLOW_ALL, LocalGateway, Routing, local_gateway
 from tests.pipeline.rego import answer_says, obliged
 
 POLICY = """package gateway.answer
@@ -189,3 +190,21 @@ async def test_the_decision_on_every_choice_stands_on_the_record(local: LocalGat
     assert closed["decisions"][-1] == closed["decision"]
     await local.ask("hello")
     assert "decisions" not in (await local.entries())[-1]["facts"]
+
+
+async def test_the_policy_sees_fractions_with_four_decimals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    assessed = Routing(assistant="{target: simulated, confidence: {samples: 3}}")
+    async with local_gateway(tmp_path, "rules: [{reply: 'one two three'}]", routing=assessed) as local:
+        decide = local.gateway.services.policy.decide
+
+        async def watched(hook: Hook, parts: Any) -> Decision:
+            seen.append(parts.get("answer"))
+            return await decide(hook, parts)
+
+        monkeypatch.setattr(local.gateway.services.policy, "decide", watched)
+        reply = await local.ask("hello")
+    told = reply.json["gateway"]["confidence"]
+    assert 0 < told < 1
+    assert seen[-1]["confidence"] == round(told, 4)
+    assert all(value == round(value, 4) for value in seen[-1]["signals"].values())

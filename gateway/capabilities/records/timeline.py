@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.capabilities.records.entries import CLOSED, CORRECTED, ERASED, OPENED
 from gateway.capabilities.records.store import Record, RecordedEntry
-from gateway.domain import Json
+from gateway.domain import OPA, Json
 
 _A_WAIT_NS: Final = 10_000_000
 """A pause shorter than 10 ms is the gateway's own work, such as checking the answer before, and no wait."""
@@ -73,7 +73,8 @@ def _decision(decision: Any, hook: str) -> Iterator[str]:
     if not isinstance(decision, dict):
         return
     took = decision.get("duration_ns")
-    how = _joined(", ", f"{took / 1e3:.0f} us" if isinstance(took, int) else None, "from memory" if decision.get("memoised") else None)
+    where = "in OPA" if decision.get("engine") == OPA else None
+    how = _joined(", ", f"{took / 1e3:.0f} us" if isinstance(took, int) else None, where, "from memory" if decision.get("memoised") else None)
     yield _event(None, 0, "decided", f"{decision.get('hook', hook)}: {decision.get('outcome')}  ({how})" if how else f"{hook}: {decision.get('outcome')}")
     for reason in decision.get("reasons") or []:
         yield _detail(f"{reason.get('rule')}: {reason.get('message')}")

@@ -40,7 +40,7 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
         "versions": {"config": "c" * 64, "code": "0.1.0"},
         "findings": [{"category": "EMAIL_ADDRESS", "count": 2, "where": "messages[0].content", "origin": "caller"}],
         "unscanned": [{"where": "messages[1]", "kind": "image"}],
-        "decision": {**DECISION, "memoised": True, "duration_ns": 12_000, "obligations": OBLIGATIONS},
+        "decision": {**DECISION, "engine": "opa", "memoised": True, "duration_ns": 12_000, "obligations": OBLIGATIONS},
     }
     attempt = {
         "target": "simulated",
@@ -76,7 +76,7 @@ def test_the_timeline_tells_what_happened_when_and_why() -> None:
         "      +0.0 ms  opened    2023-11-14T22:13:20.000Z  chat, stream, pass",
         f"{pad}found: 2 EMAIL_ADDRESS in messages[0].content",
         f"{pad}not scanned: messages[1] (image)",
-        "               decided   intent: allow  (12 us, from memory)",
+        "               decided   intent: allow  (12 us, in OPA, from memory)",
         f"{pad}routes.team: support may use it",
         f"{pad}obliged: reveal: model EMAIL_ADDRESS IP_ADDRESS; routes: assistant; max_tokens: 512; labels: team support",
         f"{pad}policy: ffffffffffff",
