@@ -105,9 +105,9 @@ def _constant(text: str) -> Any:
 
 
 def _depth(value: Any) -> int:
-    """How deep a value is nested; above ``MAX_DEPTH`` nobody counts on."""
+    """How deep a value is nested; one more than ``MAX_DEPTH`` is as far as anybody counts."""
     layer, depth = [value], 0
-    while layer and depth <= MAX_DEPTH:
+    while layer and depth <= MAX_DEPTH + 1:
         layer = [item for outer in layer if isinstance(outer, (dict, list)) for item in (outer.values() if isinstance(outer, dict) else outer)]
         depth += 1
     return depth - 1

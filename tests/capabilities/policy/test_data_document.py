@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.capabilities.policy.data_document import merge, read_yaml
+from gateway.capabilities.policy.data_document import merge, read_json, read_yaml
 from gateway.capabilities.policy.problems import Problem
 
 texts = st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=8)
@@ -78,3 +78,55 @@ def test_files_of_folders_are_put_below_their_names() -> None:
     merge(data, (), {"a": 1}, "data.yaml", problems)
     merge(data, ("b", "c"), {"d": 2}, "b/c/data.yaml", problems)
     assert (data, problems) == ({"a": 1, "b": {"c": {"d": 2}}}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, -2.50, true, null, "x"], "b": {}}', {"a": [1, -2.5, True, None, "x"], "b": {}}),
+        ('{"a": 1.2e-7, "b": 1e-07}', {"a": 1.2e-7, "b": 1e-7}),
+        ('{"a": "\\ud83d\\ude00"}', {"a": "\U0001f600"}),
+        ("{}", {}),
+    ],
+)
+def test_json_is_read_as_it_stands(text: str, value: object) -> None:
+    problems: list[Problem] = []
+    assert (read_json("data.json", text, problems), problems) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "data.json:1:1: not JSON"),
+        ('{\n"a": x}', "data.json:2:6: not JSON"),
+        ("[1]", "must hold an object"),
+        ("null", "or nothing"),
+        ('{"a": 1, "a": 1}', "twice"),
+        ('{"b": {"a": 1, "\\u0061": 1}}', "twice"),
+        ('{"a": 1234567890123456789}', "more than 18 digits"),
+        ('{"a": 1E5}', "exponent"),
+        ('{"a": 1.1234567890123456}', "15 digits"),
+        ('{"a": NaN}', "NaN is not JSON"),
+        ('{"a": -Infinity}', "-Infinity is not JSON"),
+        ('{"a": "\\ud800"}', "half a character"),
+        ('{"a": ' * 40 + "1" + "}" * 40, "nested deeper"),
+        ("[" * 200_000, "nested deeper"),
+    ],
+)
+def test_what_readers_of_json_do_not_agree_on_is_a_problem(text: str, said: str) -> None:
+    problems: list[Problem] = []
+    assert read_json("data.json", text, problems) == {}
+    assert said in str(problems[0])
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_every_plain_value_comes_back_from_json_as_it_was(value: object) -> None:
+    problems: list[Problem] = []
+    found = read_json("data.json", json.dumps({"value": value}), problems)
+    assert found == {"value": value} or problems
+
+
+@given(st.text(st.sampled_from('{}[]",:\\0123456789.eE+-truefalsn \n\ud800\u2028')))
+def test_any_text_is_an_object_or_a_problem(text: str) -> None:
+    problems: list[Problem] = []
+    assert read_json("data.json", text, problems) or problems or json.loads(text) == {}
