@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from gateway.capabilities.policy.bundle_archive import MAX_ARCHIVE_BYTES, unpack
-from gateway.capabilities.policy.bundle_keys import BundleKey
 from gateway.capabilities.policy.bundle_manifest import MANIFEST, Manifest, read_manifest
 from gateway.capabilities.policy.bundle_signature import SIGNATURES, verify
+from gateway.capabilities.policy.bundle_trust import BundleKey
 from gateway.capabilities.policy.data_document import merge, read_json, read_yaml
 from gateway.capabilities.policy.problems import PolicyError, Problem
 

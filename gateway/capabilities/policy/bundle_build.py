@@ -10,9 +10,9 @@ import orjson
 
 from gateway.capabilities.policy.bundle import Bundle, folder_files, read_bundle
 from gateway.capabilities.policy.bundle_archive import pack
-from gateway.capabilities.policy.bundle_keys import BundleSigner
 from gateway.capabilities.policy.bundle_manifest import MANIFEST
 from gateway.capabilities.policy.bundle_signature import SIGNATURES, sign
+from gateway.capabilities.policy.bundle_trust import BundleSigner
 from gateway.capabilities.policy.loading import check
 
 REGO_VERSION = 1

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from gateway.capabilities.policy.bundle import Bundle, load_bundle
-from gateway.capabilities.policy.bundle_keys import BundleKey
+from gateway.capabilities.policy.bundle_trust import BundleKey
 
 
 class Keep:

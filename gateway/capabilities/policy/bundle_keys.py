@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
+from gateway.capabilities.policy.bundle_trust import BundleKey, BundleSigner, Check
+
 MIN_RSA_BITS: Final = 2_048
 MIN_SECRET_BYTES: Final = 16
 _HASHES: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
@@ -26,43 +26,7 @@ _CURVES: Final = {"secp256r1": ("ES256", 32, "256"), "secp384r1": ("ES384", 48, 
 _HMAC: Final = frozenset({"HS256", "HS384", "HS512"})
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 
-Check: TypeAlias = Callable[[str, bytes, bytes], None]
 _Public: TypeAlias = "rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleKey:
-    """What a bundle's signature is checked with."""
-
-    kind: str
-    """``RSA``, ``EC``, ``Ed25519`` or ``HMAC``."""
-    id: str
-    """The first half of the SHA-256 of the public key; of a shared secret nothing is told."""
-    algorithms: frozenset[str]
-    """Names of JWS (RFC 7518, RFC 8037) that a signature by this key may have."""
-    check: Check
-    """Raises ``InvalidSignature`` or ``ValueError`` where the signature is none of the message."""
-
-    def verifies(self, algorithm: str, message: bytes, signature: bytes) -> bool:
-        """Whether the holder of the private half, or of the same secret, has signed ``message``."""
-        if algorithm not in self.algorithms:
-            return False
-        try:
-            self.check(algorithm, message, signature)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-    def __str__(self) -> str:
-        return f"{self.kind} key {self.id}" if self.id else f"{self.kind} secret"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleSigner:
-    """What a bundle is signed with."""
-
-    algorithm: str
-    sign: Callable[[bytes], bytes]
 
 
 def bundle_key(raw: bytes) -> BundleKey:
@@ -107,14 +71,28 @@ def bundle_signer(raw: bytes) -> BundleSigner:
 
 def _of_public(public: object) -> BundleKey:
     if isinstance(public, ed25519.Ed25519PublicKey):
-        return BundleKey(kind="Ed25519", id=_id(public), algorithms=frozenset({"EdDSA"}), check=lambda _, message, signature: public.verify(signature, message))
+        return BundleKey(
+            kind="Ed25519", id=_id(public), algorithms=frozenset({"EdDSA"}), check=_plain(lambda _, message, signature: public.verify(signature, message))
+        )
     if isinstance(public, rsa.RSAPublicKey):
         if public.key_size < MIN_RSA_BITS:
             raise ValueError(f"is an RSA key of less than {MIN_RSA_BITS} bits")
-        return BundleKey(kind="RSA", id=_id(public), algorithms=_RSA, check=_rsa_check(public))
+        return BundleKey(kind="RSA", id=_id(public), algorithms=_RSA, check=_plain(_rsa_check(public)))
     if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name in _CURVES:
-        return BundleKey(kind="EC", id=_id(public), algorithms=frozenset({_CURVES[public.curve.name][0]}), check=_curve_check(public))
+        return BundleKey(kind="EC", id=_id(public), algorithms=frozenset({_CURVES[public.curve.name][0]}), check=_plain(_curve_check(public)))
     raise ValueError("is of a kind that bundles are not signed with")
+
+
+def _plain(check: Check) -> Check:
+    """``check`` without the library's own exception."""
+
+    def checked(algorithm: str, message: bytes, signature: bytes) -> None:
+        try:
+            check(algorithm, message, signature)
+        except InvalidSignature:
+            raise ValueError("another signature") from None
+
+    return checked
 
 
 def _secret(raw: bytes) -> bytes:
@@ -130,7 +108,7 @@ def _id(public: _Public) -> str:
 def _hmac_check(secret: bytes) -> Check:
     def check(algorithm: str, message: bytes, signature: bytes) -> None:
         if not hmac.compare_digest(hmac.digest(secret, message, f"sha{algorithm[2:]}"), signature):
-            raise InvalidSignature
+            raise ValueError("another signature")
 
     return check
 
@@ -149,7 +127,7 @@ def _curve_check(public: ec.EllipticCurvePublicKey) -> Check:
 
     def check(algorithm: str, message: bytes, signature: bytes) -> None:  # noqa: ARG001 - a curve has one algorithm
         if len(signature) != 2 * size:
-            raise InvalidSignature
+            raise ValueError("another signature")
         whole = encode_dss_signature(int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big"))
         public.verify(whole, message, ec.ECDSA(_HASHES[digest]))
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.capabilities.policy.bundle_keys import BundleKey, BundleSigner
 from gateway.capabilities.policy.bundle_manifest import MANIFEST
+from gateway.capabilities.policy.bundle_trust import BundleKey, BundleSigner
 from gateway.capabilities.policy.data_document import read_yaml
 from gateway.capabilities.policy.problems import PolicyError, Problem
 

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from gateway.capabilities.policy.bundle import Bundle, load_bundle
-from gateway.capabilities.policy.bundle_keys import BundleKey
 from gateway.capabilities.policy.bundle_manifest import outside
+from gateway.capabilities.policy.bundle_trust import BundleKey
 from gateway.capabilities.policy.contract import EXTREMES, VERDICT_RULES, samples
 from gateway.capabilities.policy.lint import lint
 from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from gateway.capabilities.policy.bundle import Bundle, Signature, load_bundle, read_bundle, signature
 from gateway.capabilities.policy.bundle_archive import MAX_ARCHIVE_BYTES
 from gateway.capabilities.policy.bundle_keep import Keep
-from gateway.capabilities.policy.bundle_keys import BundleKey, bundle_key
+from gateway.capabilities.policy.bundle_keys import bundle_key
+from gateway.capabilities.policy.bundle_trust import BundleKey
 from gateway.capabilities.policy.problems import PolicyError, Problem
 from gateway.infrastructure.bundle_client import DOWNLOAD_S, BundleClient, BundleClientError
 from gateway.settings import Policy as PolicySettings

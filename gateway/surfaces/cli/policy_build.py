@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from gateway.capabilities.policy.bundle_build import build
-from gateway.capabilities.policy.bundle_keys import BundleSigner, bundle_signer
+from gateway.capabilities.policy.bundle_keys import bundle_signer
+from gateway.capabilities.policy.bundle_trust import BundleSigner
 from gateway.configuration.secret import UnresolvedError, resolve
 from gateway.surfaces.cli.config_file import Refusal
 from gateway.surfaces.cli.policy_folder import or_refuse
