@@ -21,8 +21,8 @@ import aiohttp
 
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EngineError
 
-CONNECTIONS: Final = 256
-"""Open at once. OPA answers in half a millisecond: more only wait for its processors."""
+CONNECTIONS: Final = 64
+"""Open at once. OPA answers in half a millisecond: more would only wait for its processors."""
 MAX_CHARS: Final = 65_536
 """The longest value of a rule, as JSON."""
 _BYTES_PER_CHAR: Final = 6

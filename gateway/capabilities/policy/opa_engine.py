@@ -28,6 +28,9 @@ LIMITS: Final = BreakerLimits(failures=3, window_s=30.0, open_s=1.0)
 """When the server is left alone. Only the watch asks a server that was: no decision waits for one that is down, and one that is back is seen in a second."""
 LOOK_S: Final = 1.0
 """Seconds between two looks at the server, which tell readiness without traffic. They are also how long a remembered verdict can outlive the server."""
+AT_ONCE: Final = 32
+"""Decisions that the server is asked for at once; the others wait for their turn, outside of the time that a decision may take. A thousand callers at one
+moment would else all be late, and the server called down that is merely busy. So many keep both processes busy."""
 _LOOK_AT: Final = "data.gateway.nothing"
 """No rule: nothing is evaluated, and the answer names the revision all the same."""
 _DOWN: Final = frozenset({"unavailable", "timeout"})
@@ -69,6 +72,7 @@ class OpaEngine:
         self._metrics = metrics
         self._breakers = Breakers({SERVER: LIMITS}, now, on_change)
         self._status = OpaStatus()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -99,14 +103,15 @@ class OpaEngine:
         Raises:
             EngineError: As ``OpaServer.ask``; ``OtherRevisionError`` where the answer was not made by the policy of one of these ``names``.
         """
-        if self._breakers.state(SERVER) != "closed":
-            self._metrics.opa_asked("breaker_open")
-            raise EngineError("unavailable", "the OPA server is left alone after failures")
-        try:
-            answer = await self._asked(VERDICT_RULES[hook], document)
-        except EngineError as fault:
-            self._metrics.opa_asked(fault.kind)
-            raise
+        async with self._turns:
+            if self._breakers.state(SERVER) != "closed":
+                self._metrics.opa_asked("breaker_open")
+                raise EngineError("unavailable", "the OPA server is left alone after failures")
+            try:
+                answer = await self._asked(VERDICT_RULES[hook], document)
+            except EngineError as fault:
+                self._metrics.opa_asked(fault.kind)
+                raise
         if names.isdisjoint(answer.revisions):
             self._metrics.opa_asked("revision")
             raise OtherRevisionError(answer.revisions)

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.capabilities.policy import opa_engine
 from gateway.capabilities.policy.decider import PolicyDecider
-from gateway.capabilities.policy.opa_engine import LIMITS, OpaEngine
+from gateway.capabilities.policy.opa_engine import AT_ONCE, LIMITS, OpaEngine
 from gateway.capabilities.policy.policy import Policy
 from gateway.domain import EMBEDDED, OPA, Decision, Hook
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EngineError
@@ -208,6 +208,20 @@ async def test_a_call_that_is_cancelled_says_nothing_about_the_server() -> None:
             await asyncio.wait({waiting})
         it.server.hangs = None
         assert (await it.decide()).verdict.outcome == "allow"
+
+
+async def test_a_thousand_at_once_wait_for_their_turn_and_not_for_a_server_that_went_away_meanwhile() -> None:
+    async with stage() as it:
+        it.server.hangs = asyncio.Event()
+        asked = [asyncio.create_task(it.decide()) for _ in range(1_000)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert it.server.decisions == AT_ONCE
+        it.server.fault = EngineError("timeout", "late")
+        it.server.hangs.set()
+        rules = [(await task).verdict.reasons[0].rule for task in asked]
+        assert (rules.count("policy.timeout"), rules.count("policy.unavailable")) == (AT_ONCE, 1_000 - AT_ONCE)
+        assert it.server.decisions == AT_ONCE
 
 
 async def test_what_one_engine_said_is_never_told_as_the_others() -> None:
