@@ -134,7 +134,7 @@ def course_facts(intent: Intent) -> Json:
         digests = [schema.digest for schema in plan.schemas]
         facts["schema"] = {"digests": digests, "valid": intent.schema_valid, "failures": _failures(intent, intent.schema_failures)}
     if plan is not None and plan.route.assessment is not None:
-        facts["confidence"] = [{"score": standing.confidence, "signals": standing.signals} for standing in standings]
+        facts["confidence"] = [{"score": standing.confidence, "signals": dict(standing.signals)} for standing in standings]
     if standings and standings[0].last_resort:
         facts["last_resort"] = True
     return facts

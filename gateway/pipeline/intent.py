@@ -11,8 +11,10 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.capabilities.policy.shadow_worker import Shadowed
 from gateway.capabilities.redaction.request import Inspection
 from gateway.capabilities.routing.course import Course
 from gateway.capabilities.routing.selecting import Considered
@@ -56,8 +58,7 @@ class Plan:
     """What the answer's content has to meet, all of them: what the caller asked for, then what the route or the policy demands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """What the gateway itself knows of one choice of an answer, besides what it says."""
 
     author: str
@@ -69,7 +70,7 @@ class Standing:
     """Whether another target than the first choice, or the last resort, gave it."""
     confidence: float | None = None
     """In [0, 1]; ``None`` where the route does not assess or there is no signal."""
-    signals: Mapping[str, Any] = field(default_factory=dict)
+    signals: Mapping[str, Any] = MappingProxyType({})
     last_resort: bool = False
 
 
@@ -117,6 +118,8 @@ class Intent:
     finding_facts: list[Json] | None = None
     """What was found in the request as plain JSON, once anybody asked."""
     decisions: list[Decision] = field(default_factory=list)
+    shadowed: list[Shadowed] = field(default_factory=list)
+    """What a candidate policy was asked beside the live one."""
     attempts: list[Attempt] = field(default_factory=list)
     course: Course | None = None
     """The targets that may be called, and how often yet."""

@@ -163,6 +163,8 @@ def _check(schemas: tuple[AnswerSchema, ...], choice: Json, pace: _Pace, steps: 
         if checked is None:
             raise _SlowError
         checks.append(checked)
+    if len(checks) == 1:
+        return checks[0]
     return checks[0]._replace(failures=tuple(failure for checked in checks for failure in checked.failures))
 
 
