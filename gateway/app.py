@@ -6,19 +6,17 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import uvicorn
 
+from gateway.app_policy import policy, shadow
 from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.offers import meters_for, windows_for
-from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
-from gateway.capabilities.policy.opa_engine import SERVER, OpaEngine
-from gateway.capabilities.policy.problems import Problem
-from gateway.capabilities.policy.sources import options_of
+from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.store import RecordStore
 from gateway.capabilities.records.writer import RecordWriter
@@ -31,7 +29,6 @@ from gateway.infrastructure.database import Database
 from gateway.infrastructure.model_client import ModelClient, TargetOptions
 from gateway.infrastructure.model_litellm import LitellmClient
 from gateway.infrastructure.model_openai import OpenAIClient
-from gateway.infrastructure.policy_engine_opa import OpaOptions, OpaServer
 from gateway.infrastructure.telemetry.logs import configure_logging, get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS, ChatSpan
@@ -40,7 +37,7 @@ from gateway.pipeline.close import unavailable
 from gateway.pipeline.identify import rejected
 from gateway.pipeline.open import DAY_NS
 from gateway.pipeline.services import Limits, Model, Services
-from gateway.settings import Opa, Settings, SettingsError, Target
+from gateway.settings import Settings, SettingsError, Target
 from gateway.surfaces.application import build_application, intent_endpoints
 from gateway.surfaces.front import Front
 from gateway.surfaces.http_protocol import bounded
@@ -89,6 +86,7 @@ def build(settings: Settings) -> Gateway:
         weights=settings.confidence,
         redactors={name: redactor_for(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
         policy=policy(settings, metrics),
+        shadow=shadow(settings, metrics),
         records=RecordWriter(
             database,
             heads=settings.records.heads,
@@ -112,44 +110,6 @@ def build(settings: Settings) -> Gateway:
 
     application = build_application(services, VERSION, RecordStore(database), trace_link=traces.link)
     return Gateway(services=services, database=database, front=Front(intent_endpoints(services, limits), application, limits, metrics))
-
-
-def policy(settings: Settings, metrics: Metrics) -> PolicyDecider:
-    """The decider over the configured bundle."""
-    options = settings.policy
-
-    def reloaded(ok: bool, revision: str, problems: Sequence[Problem]) -> None:
-        if ok:
-            metrics.policy_loaded(revision)
-            log.info("policy.reloaded", revision=revision)
-        else:
-            metrics.policy_refused()
-            log.error("policy.refused", revision=revision, problems=[str(problem) for problem in problems])
-
-    source = options_of(options)
-    loaded = PolicyOptions(
-        path=source.path,
-        reload_s=source.reload_s,
-        server=source.server,
-        key=source.key,
-        keep=source.keep,
-        trial_s=options.trial_s,
-        timeout_s=options.timeout_s,
-        memo_entries=options.memo_entries,
-    )
-    return PolicyDecider(loaded, on_reload=reloaded, opa=None if options.opa is None else opa_engine(options.opa, metrics))
-
-
-def opa_engine(options: Opa, metrics: Metrics) -> OpaEngine:
-    """The OPA server that decides. Nothing is asked yet."""
-
-    def changed(server: str, state: str) -> None:
-        metrics.opa_breaker(server, state)
-        log.warning("policy.opa", breaker=state, fallback=options.fallback)
-
-    token = None if options.token is None else options.token.text()
-    metrics.opa_breaker(SERVER, "closed")
-    return OpaEngine(OpaServer(OpaOptions(url=options.url, token=token, timeout_s=options.timeout_s)), metrics, fallback=options.fallback, on_change=changed)
 
 
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
@@ -207,6 +167,9 @@ async def running(services: Services, database: Database) -> AsyncIterator[None]
             stack.push_async_callback(model.client.close)
         await policy
         services.metrics.policy_loaded(services.policy.revision)
+        if services.shadow is not None:
+            services.shadow.start()
+            stack.push_async_callback(services.shadow.close)
         # What start-up made lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()

@@ -98,6 +98,17 @@ class PolicyServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyShadow:
+    """A candidate policy that is asked beside the live one."""
+
+    path: Path
+    sample: float
+    max_share: float
+    queue_entries: int
+    memo_entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Where the Rego is, and how it is reloaded and remembered."""
 
@@ -112,6 +123,7 @@ class Policy:
     memo_entries: int
     opa: Opa | None
     """``None`` where the embedded engine decides."""
+    shadow: PolicyShadow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from gateway.configuration.compiled import (
     Opa,
     Policy,
     PolicyServer,
+    PolicyShadow,
     Records,
     Redaction,
     RedactionOptions,
@@ -23,7 +24,7 @@ from gateway.configuration.compiled_options import NamedSchema
 from gateway.configuration.compiling_routes import compile_route, compile_target, compile_weights, left_out
 from gateway.configuration.forms import is_postgres_url
 from gateway.configuration.models import FileShape
-from gateway.configuration.models_policy import OpaShape, PolicyShape
+from gateway.configuration.models_policy import OpaShape, PolicyShape, ShadowShape
 from gateway.configuration.problems import Where
 from gateway.configuration.references import BUNDLE_KEY, BUNDLE_TOKEN, OPA_TOKEN, OPA_URL, Resolved
 from gateway.configuration.secret import Secret, postgres_url
@@ -78,6 +79,17 @@ def _policy(folder: Path, shape: PolicyShape, resolved: Resolved) -> Policy:
         timeout_s=shape.timeout_s,
         memo_entries=shape.memo_entries,
         opa=_opa(shape.opa, resolved) if shape.engine == "opa" else None,
+        shadow=None if shape.shadow is None else _shadow(folder, shape.shadow),
+    )
+
+
+def _shadow(folder: Path, shape: ShadowShape) -> PolicyShadow:
+    return PolicyShadow(
+        path=folder / shape.path,
+        sample=shape.sample,
+        max_share=shape.max_share,
+        queue_entries=shape.queue_entries,
+        memo_entries=shape.memo_entries,
     )
 
 

@@ -28,6 +28,18 @@ class BundleShape(Shape):
     token: Reference | None = Field(None, description="Its bearer token, by reference; env:NAME:- says that there may be none.")
 
 
+class ShadowShape(Shape):
+    """A candidate policy that is asked beside the live one and changes nothing."""
+
+    path: Text = Field(description="Folder of the Rego files and their data.yaml, or an OPA bundle (.tar.gz), relative to this file.")
+    sample: float = Field(1.0, ge=0, le=1, allow_inf_nan=False, description="Share of intents that it is asked about.")
+    max_share: float = Field(
+        0.1, gt=0, le=1, allow_inf_nan=False, description="Share of one core that asking it may take; what is more is skipped and counted."
+    )
+    queue_entries: int = Field(1_000, ge=1, le=100_000, description="Decisions that may wait for it; what is more is skipped and counted.")
+    memo_entries: int = Field(10_000, ge=0, le=1_000_000, description="Verdicts remembered by the input that was decided; 0 remembers none.")
+
+
 class PolicyShape(Shape):
     """The Rego that decides."""
 
@@ -47,3 +59,4 @@ class PolicyShape(Shape):
     trial_s: Seconds = Field(10.0, description="Seconds in which a changed policy must compile and pass its trial, in a process of its own.")
     timeout_s: Seconds = Field(1.0, description="Seconds after which a decision comes too late and is a refusal.")
     memo_entries: int = Field(10_000, ge=0, le=1_000_000, description="Verdicts remembered by the input that was decided; 0 remembers none.")
+    shadow: ShadowShape | None = Field(None, description="A candidate policy that is asked beside the live one and changes nothing.")

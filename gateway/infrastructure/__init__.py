@@ -5,7 +5,8 @@
 - ``model_litellm``: calls of every other provider; of the files named after it, ``_library`` loads litellm, ``_wire`` is the network under it, and ``_forms``,
   ``_schemas``, ``_stream`` and ``_errors`` are what goes in and comes out.
 - ``price_table``, ``token_counter``: prices and the tokenizer from litellm's package data, without importing litellm (the one importer of tiktoken).
-- ``policy_engine_embedded``: Rego within the process. ``policy_engine_opa``: Rego in an OPA server.
+- ``policy_engine_embedded``: Rego within the process. ``policy_engine_process``: the same engine in a child process (``policy_engine_process_child``).
+  ``policy_engine_opa``: Rego in an OPA server.
 - ``bundle_client``: asks a server for a policy bundle (aiohttp, too).
 - ``database`` and what is named after it, ``migrations``: SQLite.
 - ``telemetry``: spans, metrics and logs on their way out.

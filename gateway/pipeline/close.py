@@ -18,6 +18,7 @@ from gateway.pipeline.facts import attempt_facts, course_facts, decision_facts, 
 from gateway.pipeline.intent import Denied, Ending, Intent, Refused
 from gateway.pipeline.open import open_record
 from gateway.pipeline.services import Services
+from gateway.pipeline.shadow import shadow_facts
 
 log = get_logger()
 unavailable = RateLimitedLog("record.unavailable")
@@ -158,6 +159,8 @@ def _facts(intent: Intent, ending: Ending) -> Json:
         facts["decision"] = decision_facts(intent.decisions[-1])
     if len(intent.decisions) > 2:  # an answer of several choices: one decision each, the last of them above
         facts["decisions"] = [decision_facts(decision) for decision in intent.decisions[1:]]
+    if intent.shadowed and (differing := shadow_facts(intent)):
+        facts["shadow"] = differing
     return facts
 
 

@@ -14,6 +14,7 @@ from gateway.pipeline.facts import request_findings
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
 from gateway.pipeline.resolve import with_mode
 from gateway.pipeline.services import Services
+from gateway.pipeline.shadow import asked
 
 _SPOKEN = 4_096
 """Verdicts whose words are remembered as clean: as many as a policy that is worth a memo gives."""
@@ -22,7 +23,7 @@ _CONTENT = frozenset({"messages", "tools", "model", "stream", "input"})
 
 async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
     """The verdict on the intent, with what this build must enforce itself checked: unscanned content and the granted routes."""
-    decision = without_values(services, intent, await services.policy.decide(Hook.INTENT, intent_input(services, intent, plan, inspection)))
+    decision = without_values(services, intent, await asked(services, intent, Hook.INTENT, intent_input(services, intent, plan, inspection)))
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     if decision.verdict.outcome != "allow":

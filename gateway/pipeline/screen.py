@@ -12,6 +12,7 @@ from gateway.pipeline.decide import subject_input, without_values
 from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Denied, Intent, Plan, Screened, Standing
 from gateway.pipeline.services import Services
+from gateway.pipeline.shadow import asked
 
 _OF_INTENTS = ("max_tokens", "routes", "retention_days", "require_schema")
 """Obligations that come too late with an answer: what cannot be met is refused, not overlooked."""
@@ -59,7 +60,7 @@ def _common(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
 
 
 async def _judged(services: Services, intent: Intent, plan: Plan, said: Said) -> Screened | Denied:
-    decision = without_values(services, intent, await services.policy.decide(Hook.ANSWER, _answer_input(services, intent, plan, said)))
+    decision = without_values(services, intent, await asked(services, intent, Hook.ANSWER, _answer_input(services, intent, plan, said)))
     intent.decisions.append(decision)
     services.metrics.decision(decision)
     intent.step("screen", decision_attributes(decision))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gateway.capabilities.costs import CostMeter
 from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.policy.decider import PolicyDecider
+from gateway.capabilities.policy.shadow import Shadow
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.capabilities.redaction.redactor import Redactor
 from gateway.capabilities.routing.breakers import Breakers
@@ -66,6 +67,8 @@ class Services:
     code_version: str
     retention_ns: int
     """How long a record keeps its content unless policy says otherwise."""
+    shadow: Shadow | None = None
+    """The candidate policy that is asked beside the live one; ``None`` where there is none."""
     capture_content: bool = False
     keep_alive_s: float = 15.0
     spoken: dict[tuple[str, int], Verdict] = field(default_factory=dict)

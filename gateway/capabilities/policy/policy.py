@@ -128,6 +128,24 @@ class Policy:
             memo.put(document, verdict)
         return self._decision(hook, verdict, document, started, engine=OPA)
 
+    def project(self, hook: Hook, parts: Mapping[str, Any]) -> bytes:
+        """The input that ``decide`` would evaluate for ``parts``.
+
+        Raises:
+            InputError: There is none that a policy may be asked about.
+        """
+        return self._projections[hook].document(parts)
+
+    def remembered(self, hook: Hook, document: bytes, parts: Mapping[str, Any]) -> Decision | None:
+        """The decision on a projected input, if it is remembered. For any thread."""
+        memo = self._memo(EMBEDDED, hook, parts)
+        verdict = memo.get(document) if memo is not None else None
+        return None if verdict is None else self._decision(hook, verdict, document, perf_counter_ns(), memoised=True)
+
+    def decide_document(self, hook: Hook, document: bytes, parts: Mapping[str, Any]) -> Decision:
+        """The decision on an input that ``project`` made; of ``parts`` only the judgements of the answer matter."""
+        return self._decide(hook, parts, document, perf_counter_ns())
+
     def _decide(self, hook: Hook, parts: Mapping[str, Any], document: bytes, started: int) -> Decision:
         """From memory, or by the embedded engine."""
         memo = self._memo(EMBEDDED, hook, parts)

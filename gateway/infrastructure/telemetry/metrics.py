@@ -62,6 +62,10 @@ class Metrics:
         self._opa_requests = Counter("gateway_opa_requests", "Decisions that an OPA server was asked for, by what came of it.", ("result",))
         self._opa_fallbacks = Counter("gateway_opa_fallbacks", "Decisions of the embedded engine because the OPA server could not be asked.", ("hook",))
         self._opa_breaker = States("gateway_opa_breaker_state", "The state that the OPA server's breaker is in.", "server", _BREAKER_STATES)
+        self._shadow_decisions = Counter("gateway_shadow_decisions", "Decisions that a shadow policy made beside the live one.", ("hook", "difference"))
+        self._shadow_skipped = Counter("gateway_shadow_skipped", "Sampled decisions that a shadow policy was not asked about.", ("reason",))
+        self._shadow_loads = Counter("gateway_shadow_loads", "Shadow policies that were loaded or refused.", ("result",))
+        self._shadow = Info("gateway_shadow_info", "The revision of the shadow policy; empty while there is none.", "revision")
         self._commit_seconds = Histogram("gateway_record_commit_duration_seconds", "Duration of a group commit.", _SHORT_SECONDS)
         self._commit_entries = Histogram("gateway_record_batch_entries", "Entries in a group commit.", _BATCHES)
         self._record_queue = Gauge("gateway_record_queue_entries", "Entries that wait for the next group commit.")
@@ -166,6 +170,23 @@ class Metrics:
     def opa_breaker(self, server: str, state: str) -> None:
         """The OPA server's breaker is ``closed``, ``open`` or ``half_open`` now."""
         self._opa_breaker.set(server, state)
+
+    def shadow_decision(self, hook: Hook, difference: str) -> None:
+        """A shadow policy decided; ``difference`` from the live one: ``none``, ``new_deny``, ``new_allow``, ``new_escalate``, ``obligations`` ..."""
+        self._shadow_decisions.add(hook.value, difference)
+
+    def shadow_skipped(self, reason: str) -> None:
+        """A shadow policy was not asked: ``not_loaded``, ``live_fault``, ``too_large``, ``budget``, ``queue_full``, ``input``."""
+        self._shadow_skipped.add(reason)
+
+    def shadow_loaded(self, revision: str) -> None:
+        """A shadow policy is asked from now on."""
+        self._shadow_loads.add("ok")
+        self._shadow.value = revision
+
+    def shadow_refused(self) -> None:
+        """A shadow policy, or a change of it, cannot be asked."""
+        self._shadow_loads.add("failed")
 
     def record_committed(self, entries: int, duration_ns: int) -> None:
         """A group commit is durable. For the thread that commits."""
