@@ -28,6 +28,7 @@ from gateway.configuration.forms import (
 
 _BREAKER, _RETRIES, _ASSESSMENT, _WEIGHTS = BreakerLimits(), Retries(), Assessment(), ConfidenceWeights()
 ATTEMPTS = 6
+DEADLINE_S = 600.0
 """The default of ``routes.NAME.attempts``: two targets with a retry each, and two calls for repairs."""
 
 Tokens = Annotated[int, Field(ge=1, le=100_000_000)]
@@ -146,7 +147,7 @@ class RouteShape(Shape):
     attempts: int = Field(
         ATTEMPTS, ge=1, le=100, description="Most calls of targets for one intent: first calls, retries, fallbacks, repairs, samples and hedges together."
     )
-    deadline_s: Seconds = Field(600.0, description="Seconds for all of them together.")
+    deadline_s: Seconds = Field(DEADLINE_S, description="Seconds for all of them together.")
     retries: RetriesShape = section(RetriesShape, "Calls of the same target after a failure that may pass.")
     hedge_after_s: Seconds | None = Field(None, description="Seconds without an answer after which the next target is asked beside; never, without it.")
     schema_name: Name | None = Field(None, alias="schema", description="The name of the schema, of `schemas`, that answers of this route have to meet.")

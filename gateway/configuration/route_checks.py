@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.configuration.models_routing import ATTEMPTS
+from gateway.configuration.models_routing import ATTEMPTS, DEADLINE_S
 from gateway.configuration.problems import Where, dotted, nearest
 from gateway.configuration.source import Document, at, mapping
 
@@ -79,6 +79,19 @@ def _check_numbers(document: Document, route: Where, entries: list[tuple[Where, 
     if at(document, (*route, "hedge_after_s")) is not None and len({name for _, name, _ in entries}) < 2:
         document.problem((*route, "hedge_after_s"), "needs a second target to ask beside the first")
     _check_order(document, (*route, "retries"), "backoff_s", "backoff_max_s")
+    _check_times(document, route)
+
+
+def _check_times(document: Document, route: Where) -> None:
+    """Nothing that is to happen before the deadline needs all of its time."""
+    deadline, targets = at(document, (*route, "deadline_s")), at(document, (*route, "targets"))
+    limit = DEADLINE_S if deadline is None else deadline
+    times: list[tuple[Where, Any]] = [((*route, "hedge_after_s"), at(document, (*route, "hedge_after_s")))]
+    for index, entry in enumerate(targets if isinstance(targets, tuple) else ()):
+        times.append(((*route, "targets", index, "when", "min_remaining_s"), mapping(mapping(entry).get("when")).get("min_remaining_s")))
+    for where, seconds in times:
+        if _is_number(seconds) and _is_number(limit) and seconds >= limit:
+            document.problem(where, f"is not shorter than the route's deadline of {limit:g} s, so it would never come to that", "lower it, or raise deadline_s")
 
 
 def _check_order(document: Document, where: Where, lower: str, upper: str) -> None:

@@ -40,6 +40,15 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         ("{target: a, hedge_after_s: 1}", "routes.r.hedge_after_s: needs a second target to ask beside the first"),
         ("{target: a, retries: {backoff_s: 2, backoff_max_s: 1}}", "routes.r.retries.backoff_s: is larger than backoff_max_s"),
+        (
+            "{targets: [{target: a}, {target: b}], deadline_s: 2, hedge_after_s: 2}",
+            "routes.r.hedge_after_s: is not shorter than the route's deadline of 2 s, so it would never come to that (lower it, or raise deadline_s)",
+        ),
+        (
+            "{targets: [{target: a, when: {min_remaining_s: 700}}]}",
+            "routes.r.targets[0].when.min_remaining_s: is not shorter than the route's deadline of 600 s, so it would never come to that "
+            "(lower it, or raise deadline_s)",
+        ),
         ("{target: a, aliases: [r]}", "routes.r.aliases[0]: 'r' already names routes.r"),
     ],
 )
