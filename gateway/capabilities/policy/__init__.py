@@ -9,8 +9,8 @@
 - ``lint_calls``, ``lint_cost``, ``lint_input``, ``lint_money``, ``lint_verdict``: one kind of error each; ``lint_advice``: the warnings; ``lint_rules``:
   all of them by name. They stand on ``reach`` (which rules need which), ``bindings`` (what local names are) and ``rewrites`` (what to write instead).
 - ``sources``: the folder, archive file or server that it comes from; ``bundle_keep`` keeps the last good one. An OPA bundle is unpacked by ``bundle_archive``,
-  held against its ``bundle_manifest`` and its ``bundle_signature`` (``bundle_keys``, ``bundle_trust``), and made by ``bundle_build``. ``difference``: what changed
-  between two.
+  held against its ``bundle_manifest`` and its ``bundle_signature`` (``bundle_keys``, ``bundle_trust``), and made by ``bundle_build``. ``difference``: what
+  changed between two.
 - ``shadow``: a candidate that is asked beside the live policy and changes nothing; ``shadow_worker`` is the thread that asks it.
 - ``opa_engine``: an OPA server in the place of the embedded engine, which may stand in for it.
 - ``projection``: the part of the input that a hook's rules refer to, as JSON. ``verdict``: what came back, strictly parsed. ``memo``: verdicts remembered.

@@ -111,6 +111,8 @@ class _Shape:
 
     def of(self, module: Module, node: Node, schema: Schema, where: str) -> Iterator[Problem]:
         kind = next(iter(node), "")
+        if not schema:  # anything will do; a rule that names itself ends here, too
+            return
         if kind in _SCALARS:
             fault = _fault(node[kind].get("value"), schema, where)
             if fault:

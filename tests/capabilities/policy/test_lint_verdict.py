@@ -51,3 +51,8 @@ def test_a_literal_verdict_is_refused_as_its_parser_would(verdict: dict[str, Any
         assert problems
     else:
         assert problems == []
+
+
+def test_rules_that_name_themselves_are_looked_at_once() -> None:
+    rules = 'verdict := {"outcome": "deny", "reasons": r, "obligations": o}\n\nr contains r\n\no := {"labels": o}\n'
+    assert [problem.what for problem in check_shape(program_of(rules), Hook.INTENT)] == ["verdict.obligations.labels.labels must be a string"]
