@@ -49,6 +49,9 @@ _FORMATS: Final[Mapping[str, Callable[[Json], str]]] = {"table": _as_table, "jso
 @click.command(name="backtest")
 @click.option("--candidate", type=click.Path(path_type=Path), required=True, help="The policy to try: a folder, or an OPA bundle.")
 @click.option("--baseline", default="recorded", show_default=True, help="What to compare with: what was recorded, or the verdicts of another policy.")
+@click.option(
+    "--known", type=click.Path(exists=True, path_type=Path), multiple=True, help="A policy that may have decided then, besides the live one; may be repeated."
+)
 @click.option("--since", default="7d", show_default=True, help="From when on: an ISO date or time, or a duration ago such as 7d or 24h.")
 @click.option("--until", help="Until when: the same.  [default: now]")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.  [default: every tenant of the config]")
@@ -72,7 +75,7 @@ def command(candidate: Path, output: Path | None, config: Path, form: str, **opt
     task = Task(
         candidate=candidate,
         baseline=None if options["baseline"] == "recorded" else Path(options["baseline"]),
-        live=settings.policy.path,
+        known=(settings.policy.path, *sorted(settings.policy.keep.glob("bundle-*.tar.gz")), *options["known"]),
         tenants=_tenants(settings, options["tenants"]),
         window=_window(options["since"], options["until"]),
         hooks=frozenset(map(Hook, options["hooks"])) or frozenset(Hook),

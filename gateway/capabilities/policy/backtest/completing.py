@@ -139,12 +139,9 @@ def _of_record(asked: Asked) -> Json:
 def _of_intent(asked: Asked, request: Json) -> Json:
     request |= _some(asked.facts, "unscanned")
     kept = asked.request
-    if kept is not None and "messages" in kept:  # of what is to be embedded, policy sees another form
-        request |= {
-            "params": {name: value for name, value in kept.items() if name not in _NOT_PARAMETERS},
-            "messages": kept["messages"],
-            "tools": kept.get("tools") or [],
-        }
+    if kept is not None:  # of what is to be embedded, policy sees another form of messages
+        parameters = {name: value for name, value in kept.items() if name not in _NOT_PARAMETERS}
+        request |= {"params": parameters, "tools": kept.get("tools") or [], **_some(kept, "messages")}
     return {"request": request, "approvals": [], "attempt": 0, **_some(asked.facts, "findings")}
 
 

@@ -37,7 +37,8 @@ class _Worker:
         self._limit_s, self._memory_bytes = order.limit_s, order.memory_bytes
         handed = (theirs.fileno(), self._note.fileno())
         with theirs:
-            environment = {**os.environ, "PYTHONPATH": str(_PACKAGES), "PYTHONSAFEPATH": "1"}
+            paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONSAFEPATH": "1"}
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", MODULE, *map(str, handed)],
                 stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 COMPUTED: Final = "(computed)"
+OLDER: Final = "(of a policy that is not at hand)"
 _OWN: Final = "policy."
 _MOST: Final = 10_000
 
@@ -17,8 +18,12 @@ class Names:
         self._text = "\n".join(texts)
         self._shown: dict[str, str] = {}
 
-    def shown(self, name: str) -> str:
-        """The name, or that it was computed."""
+    def shown(self, name: str, *, at_hand: bool = True) -> str:
+        """The name, or that it was computed. ``at_hand``: whether the policy that gave it is among those whose text is known."""
+        shown = self._name(name)
+        return shown if at_hand or shown != COMPUTED else OLDER
+
+    def _name(self, name: str) -> str:
         known = self._shown.get(name)
         if known is None:
             literal = f'"{_escaped(name)}"' in self._text or f"`{name}`" in self._text

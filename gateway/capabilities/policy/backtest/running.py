@@ -35,8 +35,8 @@ class Task:
     candidate: Path
     baseline: Path | None = None
     """A policy to compare with; ``None`` compares with what was recorded."""
-    live: Path | None = None
-    """The policy that serves now: its revision may be that of recorded decisions, and then it is known what they were given."""
+    known: Sequence[Path] = ()
+    """Policies that may have decided then, such as the live one: where a recorded revision is one of theirs, it is known what was given to it."""
     tenants: Sequence[str]
     window: Window
     hooks: frozenset[Hook] = frozenset(Hook)
@@ -92,8 +92,8 @@ def _order(task: Task) -> Order:
     known: dict[str, Read] = {}
     candidate = _loaded(task.candidate, known)
     baseline = None if task.baseline is None else _loaded(task.baseline, known)
-    live = _live(task, known)
-    bundles = [bundle for bundle in (candidate, baseline, live) if bundle is not None]
+    others = (_or_none(path, known) for path in task.known)
+    bundles = [bundle for bundle in (candidate, baseline, *others) if bundle is not None]
     return Order(
         candidate=candidate,
         baseline=baseline,
@@ -114,11 +114,9 @@ def _loaded(path: Path, known: dict[str, Read]) -> Bundle:
     return bundle
 
 
-def _live(task: Task, known: dict[str, Read]) -> Bundle | None:
-    """The live policy, where it can be read: it only makes more decisions replayable."""
-    if task.live is None:
-        return None
+def _or_none(path: Path, known: dict[str, Read]) -> Bundle | None:
+    """A policy that only makes more decisions replayable, where it can be read."""
     try:
-        return _loaded(task.live, known)
+        return _loaded(path, known)
     except PolicyError:
         return None

@@ -90,7 +90,8 @@ class Replay:
         changed = changes(before.obligations, said.obligations, self._names) if both_allow and before.obligations != said.obligations else ()
         kind = kind_of(before, said, changed)
         rules = before.because if kind == NEWLY_ALLOWED else said.because
-        shown = dict.fromkeys(map(self._names.shown, rules)) if said.effective != "allow" or kind == NEWLY_ALLOWED else ()
+        at_hand = kind != NEWLY_ALLOWED or self._baseline is not None or asked.revision in self._order.known
+        shown = dict.fromkeys(self._names.shown(rule, at_hand=at_hand) for rule in rules) if said.effective != "allow" or kind == NEWLY_ALLOWED else ()
         tally.compare(asked, (before, said), kind, shown, changed if said.effective == before.effective == "allow" else ())
         tally.evaluated += after.evaluated
         tally.slow += after.slow

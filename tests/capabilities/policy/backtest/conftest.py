@@ -74,7 +74,7 @@ class Bench:
         now = time.time_ns()
         task = Task(
             candidate=candidate if isinstance(candidate, Path) else self.candidate(candidate),
-            live=self.local.settings.policy.path,
+            known=(self.local.settings.policy.path,),
             tenants=tuple(self.local.settings.tenants),
             window=Window(since_ns=now - DAY_NS, until_ns=now + DAY_NS),
             workers=1,

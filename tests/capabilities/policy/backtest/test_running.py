@@ -10,6 +10,7 @@ import pytest
 
 from gateway.capabilities.policy.backtest.completing import PROVIDED
 from gateway.capabilities.policy.backtest.source import DAY_NS, Window
+from gateway.capabilities.policy.bundle_build import build
 from gateway.capabilities.policy.problems import PolicyError
 from gateway.domain import Hook, Json
 from gateway.testing import ALLOW_ALL, local_gateway
@@ -53,7 +54,7 @@ def differences(report: Json) -> dict[str, int]:
 async def test_the_policy_that_decided_decides_alike(tmp_path: Path, bench: MakeBench, policies: Path | Mapping[str, str]) -> None:
     async with local_gateway(tmp_path, SCRIPT, policies=policies, routing=ROUTING) as local:
         await traffic(local)
-        report = await bench(local).report(local.settings.policy.path, live=None)
+        report = await bench(local).report(local.settings.policy.path, known=())
     assert differences(report) == {}
     assert report["decisions"] > 25
     assert report["replayed"] + report["not_replayable"]["count"] == report["decisions"]
@@ -234,3 +235,24 @@ async def test_a_candidate_that_cannot_go_live_is_refused_with_its_lines(tmp_pat
     async with local_gateway(tmp_path) as local:
         with pytest.raises(PolicyError, match=r"intent.rego:3"):
             await bench(local).report({**ALLOW_ALL, "intent.rego": "package gateway.intent\n\nverdict := http.send({})\n"})
+
+
+async def test_a_rule_of_a_policy_that_is_not_at_hand_is_not_named_until_the_policy_is(tmp_path: Path, bench: MakeBench) -> None:
+    recorded = {**ALLOW_ALL, "intent.rego": rego("intent", "input.subject.id", rule="old.rule")}
+    async with local_gateway(tmp_path, policies=recorded) as local:
+        await local.ask("hello")
+        made = bench(local)
+        without, named = await made.report(ALLOW_ALL, known=()), await made.report(ALLOW_ALL, known=(made.candidate(recorded), tmp_path / "nowhere"))
+    assert without["outcomes"]["newly_allowed"]["by_rule"] == {"(of a policy that is not at hand)": 1}
+    assert named["outcomes"]["newly_allowed"]["by_rule"] == {"old.rule": 1}
+
+
+async def test_a_bundle_is_a_candidate_like_a_folder(tmp_path: Path, bench: MakeBench) -> None:
+    async with local_gateway(tmp_path) as local:
+        await local.ask("hello")
+        made = bench(local)
+        folder = made.candidate({**ALLOW_ALL, "intent.rego": rego("intent", "input.subject.id")})
+        (tmp_path / "bundle.tar.gz").write_bytes(build(folder, revision="next").content)
+        of_folder, of_bundle = await made.report(folder), await made.report(tmp_path / "bundle.tar.gz")
+    assert of_folder["candidate"]["revision"] == of_bundle["candidate"]["revision"]
+    assert differences(of_folder) == differences(of_bundle) == {"newly_denied": 1}
