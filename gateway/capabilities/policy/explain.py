@@ -154,21 +154,26 @@ def _traces(tracing: Tracing, reachable: Collection[Path], demanded: Collection[
     clauses = [clause for key in reachable for clause in tracing.clauses.get(key, ())]
     states = {id(clause): _state(tracing, clause, covered, values) for clause in clauses}
     given = {clause.key for clause in clauses if states[id(clause)][0] is Status.FIRED and not clause.is_default}
+    kept = {clause.key for clause in clauses} - set(demanded)  # the engine looks at these in any case, and at defaults
     for clause in sorted(clauses, key=lambda clause: (clause.rule.module.file, clause.line)):
         status, condition = states[id(clause)]
-        if clause.key not in demanded or (clause.is_default and clause.key in given):  # the engine looks at these in any case
+        if clause.key in (kept | given if clause.is_default else kept):
             status, condition = Status.NOT_REACHED, None
-        known = status is Status.FIRED and f"data.{clause.name}" in values
-        yield RuleTrace(
-            rule=clause.name,
-            file=clause.rule.module.file,
-            line=clause.line,
-            kind="else" if clause.is_else else _KINDS.get(clause.rule.kind, "rule"),
-            status=status,
-            condition=condition,
-            value=values[f"data.{clause.name}"] if known else None,
-            has_value=known,
-        )
+        yield _trace(clause, status, condition, values)
+
+
+def _trace(clause: Clause, status: Status, condition: Place | None, values: Mapping[str, Any]) -> RuleTrace:
+    known = status is Status.FIRED and f"data.{clause.name}" in values
+    return RuleTrace(
+        rule=clause.name,
+        file=clause.rule.module.file,
+        line=clause.line,
+        kind="else" if clause.is_else else _KINDS.get(clause.rule.kind, "rule"),
+        status=status,
+        condition=condition,
+        value=values[f"data.{clause.name}"] if known else None,
+        has_value=known,
+    )
 
 
 _KINDS: Final = {"default": "default", "function": "function"}

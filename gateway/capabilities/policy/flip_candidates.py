@@ -17,6 +17,8 @@ from gateway.domain import Json
 
 MAX_FIELDS: Final = 2_000
 """Fields of an input that are looked at; a conversation has more places than anybody reads about."""
+MAX_DEPTH: Final = 16
+"""Steps of a path; nothing that rules compare lies deeper."""
 MAX_VALUES: Final = 1_000
 """Values of the policy that are tried in one field."""
 _MAX_TEXT: Final = 200
@@ -63,6 +65,8 @@ def fields(schema: Schema, value: Any, reads: Iterable[Path], path: Steps = ()) 
     form = form_of(schema)
     if path:
         yield Field(path, form, value)
+    if len(path) >= MAX_DEPTH:
+        return
     if isinstance(value, list):
         for at, item in enumerate(value):
             yield from fields(form.schema.get("items", {}), item, reads, (*path, at))
@@ -73,13 +77,14 @@ def fields(schema: Schema, value: Any, reads: Iterable[Path], path: Steps = ()) 
 def _entries(form: Form, value: Mapping[str, Any], reads: Iterable[Path], path: Steps) -> Iterator[Field]:
     known: Mapping[str, Schema] = form.schema.get("properties", {})
     others = form.schema.get("additionalProperties", {} if not form.types else False)
-    named = [read[len(path)] for read in reads if len(read) > len(path) and read[: len(path)] == path] if isinstance(others, dict) else []
-    for name in sorted({*known, *named, *(value if isinstance(others, dict) else ())}):
+    names = set(known)
+    if isinstance(others, dict):  # its keys are free: those that are there, and those that rules name
+        names |= {*value, *(read[len(path)] for read in reads if len(read) > len(path) and read[: len(path)] == path)}
+    for name in sorted(names - (_FIXED if not path else set())):
         steps = (*path, name)
-        if (not path and name in _FIXED) or not _is_read(steps, reads):
+        if not _is_read(steps, reads):
             continue
-        below = known.get(name, others if isinstance(others, dict) else {})
-        inner = fields(below, value.get(name, NOTHING), reads, steps)
+        inner = fields(known.get(name, others), value.get(name, NOTHING), reads, steps)
         first = next(inner)
         yield first._replace(optional=name not in known and name in value)
         yield from inner
@@ -164,12 +169,18 @@ def _changes(field: Field, order: int, known: _Known) -> Iterator[Candidate]:
     if field.optional:
         made.append((_DROPPED, 0, 0, field.path, NOTHING))
     if "string" in types:
-        enum = field.form.schema.get("enum")
-        made += [(_REPLACED, 0, tier, field.path, text) for tier, text in ([(0, text) for text in enum] if enum else _texts(about)) if text != value]
+        made += _replaced(field, about)
     if "null" in types and value is not None:
         made.append((_EMPTIED, 0, 0, field.path, None))
     for kind, distance, tier, path, new in made:
         yield Candidate(kind, distance, tier, order, f"{shown(path)}={new!r}", path, new)
+
+
+def _replaced(field: Field, about: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, float, int, Steps, Any]]:
+    enum = field.form.schema.get("enum")
+    for tier, text in [(0, text) for text in enum] if enum else _texts(about):
+        if text != field.value:
+            yield _REPLACED, 0, tier, field.path, text
 
 
 def _moved(field: Field, about: Iterable[tuple[int, Any]], *, whole: bool) -> Iterator[tuple[int, float, int, Steps, Any]]:

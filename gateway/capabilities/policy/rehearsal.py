@@ -96,30 +96,35 @@ class Rehearsal:
             PolicyError: The policy did not even compile in time.
         """
         documents = [self.document(parts) for parts in inputs]
-        names = {document: str(at) for at, document in enumerate(documents) if document is not None}
-        cases = [Case(name, VERDICT_RULES[self.hook], document) for document, name in names.items()]
-        first = documents[0] if documents else None
-        if first is not None:
-            cases += [Case(f"{_ASKED} {rule}", rule, first) for rule in rules]
-        result = Trial(self.bundle.modules, self.bundle.data_json, cases, limit_s=limit_s).run()
+        asked = {at: document for at, document in enumerate(documents) if document is not None}
+        result = Trial(self.bundle.modules, self.bundle.data_json, self._cases(asked, rules), limit_s=limit_s).run()
         if result.ast is None:
             raise PolicyError(result.problems)
-        found = {at: result.cases.get(names[document]) for at, document in enumerate(documents) if document is not None}
-        self._said.outcomes = {documents[at] or "": outcome for at, outcome in found.items() if outcome is not None}
-        decisions = [self._decision(parts, document, found.get(at)) for at, (parts, document) in enumerate(zip(inputs, documents, strict=True))]
+        names = {document: str(at) for at, document in asked.items()}
+        found = {at: result.cases[names[document]] for at, document in asked.items() if names[document] in result.cases}
+        self._said.outcomes = {asked[at]: outcome for at, outcome in found.items()}
         values = {rule: result.cases[name]["value"] for rule in rules if "value" in result.cases.get(name := f"{_ASKED} {rule}", {})}
-        refused = frozenset(at for at, document in enumerate(documents) if document is None)
-        return Rehearsed(decisions=decisions, faults=_faults(found), refused=refused, values=values, problems=_problems(result))
+        return Rehearsed(
+            decisions=[None if at in asked and at not in found else self._decision(parts, found.get(at)) for at, parts in enumerate(inputs)],
+            faults=_faults(found),
+            refused=frozenset(range(len(inputs))) - asked.keys(),
+            values=values,
+            problems=_problems(result),
+        )
 
-    def _decision(self, parts: Json, document: str | None, outcome: Mapping[str, Any] | None) -> Decision | None:
-        if document is not None and outcome is None:
-            return None
+    def _cases(self, asked: Mapping[int, str], rules: Sequence[str]) -> list[Case]:
+        """Each document once, by its last place."""
+        names = {document: str(at) for at, document in asked.items()}
+        cases = [Case(name, VERDICT_RULES[self.hook], document) for document, name in names.items()]
+        return cases + [Case(f"{_ASKED} {rule}", rule, asked[0]) for rule in rules if 0 in asked]
+
+    def _decision(self, parts: Json, outcome: Mapping[str, Any] | None) -> Decision:
         decision = self._policy.decide(self.hook, parts)
         return replace(decision, duration_ns=0 if outcome is None else round(outcome["seconds"] * 1e9))
 
 
-def _faults(found: Mapping[int, Mapping[str, Any] | None]) -> dict[int, Fault]:
-    told = {at: outcome["fault"] for at, outcome in found.items() if outcome is not None and "fault" in outcome}
+def _faults(found: Mapping[int, Mapping[str, Any]]) -> dict[int, Fault]:
+    told = {at: outcome["fault"] for at, outcome in found.items() if "fault" in outcome}
     return {at: Fault(fault["kind"], fault["detail"], fault["file"], fault["line"]) for at, fault in told.items()}
 
 

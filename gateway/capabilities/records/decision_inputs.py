@@ -45,12 +45,16 @@ def stored_decisions(record: Record) -> tuple[StoredDecision, ...]:
 
 def _decisions(record: Record) -> Iterator[StoredDecision]:
     opened, closed = record.first(OPENED), record.first(CLOSED)
-    found = bool(opened and (opened.facts.get("findings") or opened.facts.get("unscanned")))
-    if opened is not None and isinstance(opened.facts.get("decision"), dict):
-        asked = _content(opened).get("decision_input")
-        yield _stored(Hook.INTENT, 0, opened.facts["decision"], asked, found=found)
-    if closed is None:
-        return
+    found = False
+    if opened is not None:
+        found = bool(opened.facts.get("findings") or opened.facts.get("unscanned"))
+        if isinstance(opened.facts.get("decision"), dict):
+            yield _stored(Hook.INTENT, 0, opened.facts["decision"], _content(opened).get("decision_input"), found=found)
+    if closed is not None:
+        yield from _answers(closed, found=found)
+
+
+def _answers(closed: RecordedEntry, *, found: bool) -> Iterator[StoredDecision]:
     facts, content = closed.facts, _content(closed)
     decisions = facts.get("decisions") or ([facts["decision"]] if isinstance(facts.get("decision"), dict) else [])
     inputs = content.get("decision_inputs") or [content.get("decision_input")]

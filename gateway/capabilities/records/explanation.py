@@ -5,13 +5,13 @@ Facts that an older record does not have are ``None`` or empty, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from gateway.capabilities.records.decision_inputs import StoredDecision, stored_decisions
 from gateway.capabilities.records.entries import CLOSED, OPENED
-from gateway.capabilities.records.store import Record
-from gateway.domain import Json
+from gateway.capabilities.records.store import Record, RecordedEntry
+from gateway.domain import SECRET, Destination, Json
 
 LINK_PLACE = "{trace_id}"
 """Where the trace's id goes in the template of a link."""
@@ -24,9 +24,7 @@ def explanation(record: Record, *, link: str | None = None) -> Json:
     """
     opened, closed = record.first(OPENED), record.first(CLOSED)
     begin, end = (opened.facts if opened else {}), (closed.facts if closed else {})
-    trace_id = begin.get("trace_id")
     attempts = list(_attempts(_dicts(end.get("attempts"))))
-    costs = [attempt["cost_microusd"] for attempt in attempts if isinstance(attempt.get("cost_microusd"), int)]
     return {
         "id": record.id,
         "tenant": record.tenant,
@@ -39,18 +37,16 @@ def explanation(record: Record, *, link: str | None = None) -> Json:
         "stream": begin.get("stream"),
         "stream_mode": begin.get("stream_mode"),
         "versions": begin.get("versions"),
-        "trace": {"id": trace_id, "link": link.replace(LINK_PLACE, str(trace_id)) if link and trace_id else None},
-        "started_ns": opened.at_ns if opened else None,
-        "ended_ns": closed.at_ns if closed else None,
-        "duration_ms": round((closed.at_ns - opened.at_ns) / 1e6, 3) if opened and closed else None,
+        "trace": _trace(begin.get("trace_id"), link),
+        **_times(opened, closed),
         "erased": any(entry.erased for entry in record.entries),
         "findings": {"request": _dicts(begin.get("findings")), "answer": _dicts(end.get("findings"))},
         "unscanned": _dicts(begin.get("unscanned")),
-        "redactions": end.get("redactions") or {},
+        "redactions": _redactions(begin, end),
         "decisions": [_decision(decision) for decision in stored_decisions(record)],
         "routing": _routing(begin, end),
         "attempts": attempts,
-        "cost_microusd": end.get("cost_microusd", sum(costs) if costs else None),
+        "cost_microusd": end.get("cost_microusd", _cost(attempts)),
         "repairs": _dicts(end.get("repairs")),
         "schema": end.get("schema"),
         "confidence": _dicts(end.get("confidence")),
@@ -59,10 +55,45 @@ def explanation(record: Record, *, link: str | None = None) -> Json:
     }
 
 
+def _trace(trace_id: Any, link: str | None) -> Json:
+    return {"id": trace_id, "link": link.replace(LINK_PLACE, str(trace_id)) if link and trace_id else None}
+
+
+def _times(opened: RecordedEntry | None, closed: RecordedEntry | None) -> Json:
+    started, ended = (None if entry is None else entry.at_ns for entry in (opened, closed))
+    return {"started_ns": started, "ended_ns": ended, "duration_ms": _ms(started, ended)}
+
+
+def _cost(attempts: Iterable[Json]) -> int | None:
+    costs = [attempt["cost_microusd"] for attempt in attempts if isinstance(attempt.get("cost_microusd"), int)]
+    return sum(costs) if costs else None
+
+
 def _decision(decision: StoredDecision) -> Json:
     facts = {name: decision.facts.get(name) for name in ("outcome", "reasons", "obligations", "revision", "memoised", "duration_ns")}
     made = {"engine": decision.facts.get("engine", "embedded"), "redacted": decision.redacted}
     return {"hook": decision.hook, "choice": decision.choice or None, **facts, **made}
+
+
+def _redactions(begin: Json, end: Json) -> Json:
+    """By destination, how often a value of each category was hidden.
+
+    From models and the record it is told by what the intent's verdict reveals, from the caller it was counted.
+    """
+    decision = begin.get("decision")
+    allowed = isinstance(decision, dict) and decision.get("outcome") == "allow"
+    reveal = ((decision or {}).get("obligations") or {}).get("reveal") or {}
+    hidden = {to: _hidden(_dicts(begin.get("findings")), reveal.get(to) or ()) for to in (Destination.MODEL, Destination.RECORD)}
+    return {"model": hidden[Destination.MODEL] if allowed else {}, "caller": end.get("redactions") or {}, "record": hidden[Destination.RECORD]}
+
+
+def _hidden(findings: Iterable[Json], granted: Collection[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for finding in findings:
+        category, count = str(finding.get("category")), finding.get("count")
+        if isinstance(count, int) and (category == SECRET or ("*" not in granted and category not in granted)):
+            counts[category] = counts.get(category, 0) + count
+    return counts
 
 
 def _routing(begin: Json, end: Json) -> Json:

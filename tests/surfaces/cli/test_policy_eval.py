@@ -65,3 +65,62 @@ def test_bad_input_exits_2_with_one_line(stdin: str, said: str) -> None:
     assert result.exit_code == 2
     assert said in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+REFUSED = {"subject": {"tenant": "acme", "teams": ["support"]}, "request": {"route": "assistant-large"}}
+
+
+def asked(*options: str, document: Any = REFUSED, policies: str = EXAMPLES) -> Result:
+    return run(
+        "eval", "--hook", "intent", "--input", "-", "--policies", policies, *options, stdin=document if isinstance(document, str) else json.dumps(document)
+    )
+
+
+def test_explain_says_which_rules_fired_and_where_the_others_stopped() -> None:
+    lines = asked("--explain").output.splitlines()
+    assert lines[0].startswith("deny  (intent hook, revision ")
+    assert any("gateway.access.violations  stopped at access.rego:" in line and line.endswith(": known_teams == []") for line in lines)
+    assert '  input.request.route = "assistant-large"' in lines
+    told = json.loads(asked("--explain", "--json").output)
+    assert {rule["status"] for rule in told["explanation"]["rules"]} == {"fired", "failed", "not_reached"}
+
+
+def test_set_shows_the_outcome_before_and_after() -> None:
+    lines = asked("--set", "request.route=assistant").output.splitlines()
+    assert lines[0] == 'set request.route: "assistant-large" -> "assistant"'
+    assert (lines[1], lines[2][:6], lines[4], lines[5][:7]) == ("before:", "  deny", "after:", "  allow")
+    same = asked("--set", "subject.teams[0]=support", "--set", 'subject.teams[1]="sales"').output
+    assert "after, the same outcome:" in same
+    told = json.loads(asked("--set", "request.route=assistant", "--json").output)
+    assert (told["before"]["outcome"], told["outcome"], told["set"][0]["to"]) == ("deny", "allow", "assistant")
+
+
+def test_flip_finds_the_smallest_change() -> None:
+    assert '  subject.teams[1]: nothing -> "research"' in asked("--flip").output.splitlines()
+    assert json.loads(asked("--flip", "--json", "--set", "subject.tenant=initech").output)["flip"]["change"] is None
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("request.rout=x", "did you mean request.route?"),
+        ("request.stream=maybe", "boolean"),
+        ("subject.teams[5]=x", "the next one is [1]"),
+        ("nonsense", "write PATH=VALUE"),
+    ],
+)
+def test_a_change_that_the_contract_does_not_know_is_refused(option: str, said: str) -> None:
+    refused = asked("--set", option)
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("document", ["[" * 5_000, "[]", "{", '{"subject": ' + "[" * 900 + "]" * 900 + "}"])
+def test_odd_input_is_refused_or_decided_and_never_breaks_the_command(document: str) -> None:
+    result = asked("--explain", "--flip", document=document)
+    assert result.exit_code in {0, 2}
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_too_long_an_input_is_refused() -> None:
+    refused = asked(document=" " * 17_000_000)
+    assert (refused.exit_code, "longer than 16 MB" in refused.stderr) == (2, True)
