@@ -26,21 +26,30 @@ OVERSEERS: Final = frozenset({"operator", "auditor"})
 """Roles of keys that see all records of their tenant, not only their own."""
 MOST: Final = 2
 """Explanations that are made at once, each of which takes a process for some 100 ms; more are refused, so that intents keep their processors."""
+MOST_DECISIONS: Final = 4
+"""Of one record, the intent's among them."""
 MAX_ID_CHARS: Final = 200
 _LIMIT_S: Final = 5.0
 _MISSING: Final = "there is no such record for this key"
 
 
-def explained(record: Record, policy: tuple[Bundle, Program] | None, *, link: str | None = None, limit_s: float = DEFAULT_LIMIT_S) -> Json:
-    """The explanation of a record, each decision with the rules that made it where ``policy`` is still the one that decided. Blocks."""
+def explained(
+    record: Record, policy: tuple[Bundle, Program] | None, *, link: str | None = None, limit_s: float = DEFAULT_LIMIT_S, most: int | None = None
+) -> Json:
+    """The explanation of a record, each decision with the rules that made it where ``policy`` is still the one that decided. Blocks.
+
+    ``most`` bounds how many are: an answer has as many decisions as choices. The last ones are, for one of those settled it.
+    """
     told = explanation(record, link=link)
-    for decision, stored in zip(told["decisions"], stored_decisions(record), strict=True):
-        facts = stored.facts | {"hook": stored.hook}
-        decision["explanation"] = (
-            {"explained": False, "why": "there is no policy now"}
-            if policy is None
-            else explain_stored(*policy, facts, stored.input, redacted=stored.redacted, limit_s=limit_s)
-        )
+    stored = stored_decisions(record)
+    for at, (decision, one) in enumerate(zip(told["decisions"], stored, strict=True)):
+        if policy is None:
+            decision["explanation"] = {"explained": False, "why": "there is no policy now"}
+        elif most is not None and 0 < at <= len(stored) - most:
+            decision["explanation"] = {"explained": False, "why": f"of several choices the last {most - 1} are explained; gateway explain has all of them"}
+        else:
+            facts = one.facts | {"hook": one.hook}
+            decision["explanation"] = explain_stored(*policy, facts, one.input, redacted=one.redacted, limit_s=limit_s)
     return told
 
 
@@ -77,7 +86,7 @@ def _read(services: Services, store: RecordStore, subject: Subject, record_id: s
     if not _may_see(subject, record):
         raise NotFound(_MISSING)
     policy = services.policy.policy
-    told = explained(record, None if policy is None else (policy.bundle, policy.program), link=link, limit_s=_LIMIT_S)
+    told = explained(record, None if policy is None else (policy.bundle, policy.program), link=link, limit_s=_LIMIT_S, most=MOST_DECISIONS)
     for decision in told["decisions"]:
         decision["explanation"] = _for_tenants(decision["explanation"], texts=_oversees(subject))
     return told

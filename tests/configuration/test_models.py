@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.configuration.forms import Shape
-from gateway.configuration.models import KeysShape, RedactionOptions, ServerShape
+from gateway.configuration.models import KeysShape, RedactionOptions, ServerShape, TracesShape
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from gateway.configuration.models import KeysShape, RedactionOptions, ServerShap
     [
         (ServerShape, {"listen": "[::1]:0"}),
         (ServerShape, {"listen": "localhost:65535"}),
+        (TracesShape, {"link": "https://jaeger.example.com/trace/{trace_id}?uiEmbed"}),
         (KeysShape, {"api_key_hash": "env:A", "record_signing": "file:/run/secrets/seed"}),
         (RedactionOptions, {"patterns": {"EMPLOYEE_ID": "E-[0-9]{6}"}, "words": {"PROJECT": ("red falcon",)}, "countries": ("NO",)}),
     ],
@@ -26,6 +27,10 @@ def test_what_fits_is_taken(model: type[Shape], value: dict[str, Any]) -> None:
     ("model", "value"),
     [
         (ServerShape, {"listen": "localhost"}),
+        (TracesShape, {"link": "https://jaeger.example.com/trace/"}),
+        (TracesShape, {"link": "javascript:alert({trace_id})"}),
+        (TracesShape, {"link": "https://jaeger.example.com/{trace_id} {trace_id}"}),
+        (TracesShape, {"link": "https://jaeger.example.com/a b/{trace_id}"}),
         (ServerShape, {"listen": "localhost:٣"}),
         (ServerShape, {"listen": "local host:1"}),
         (ServerShape, {"listen": "localhost:1", "limits": {"json_depth": 201}}),

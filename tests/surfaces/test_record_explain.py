@@ -87,6 +87,13 @@ async def test_a_policy_that_has_changed_since_is_said(local: LocalGateway) -> N
     assert (why["explained"], why["why"][:27]) == (False, "the policy has changed since"[:27])
 
 
+async def test_of_an_answer_with_many_choices_the_last_are_explained(local: LocalGateway) -> None:
+    answer = await local.ask("hello", n=6)
+    decisions = (await explained(local, answer.headers["x-gateway-record"], local.key())).json["decisions"]
+    assert [decision["choice"] for decision in decisions] == [None, 1, 2, 3, 4, 5, 6]
+    assert [decision["explanation"]["explained"] for decision in decisions] == [True, False, False, False, True, True, True]
+
+
 async def test_an_erased_record_says_so_and_still_tells_the_facts(local: LocalGateway) -> None:
     record = (await local.ask("hello")).headers["x-gateway-record"]
     settings = local.settings
