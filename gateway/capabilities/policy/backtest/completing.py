@@ -7,8 +7,10 @@ the subject, the route, findings, the request as far as it was kept. What nobody
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
+from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.policy.backtest.recorded import Asked
 from gateway.capabilities.policy.contract import covers
 from gateway.capabilities.policy.contract_schemas import input_schema
@@ -114,12 +116,13 @@ def _graft(parts: Json, of_record: Mapping[str, Any], place: Path) -> bool:
     if not isinstance(known, dict) or place[1] not in known:
         return False
     there = parts.get(section)
-    parts[section] = {**(there if isinstance(there, dict) else {}), place[1]: known[place[1]]}
+    value = known[place[1]]
+    parts[section] = {**(there if isinstance(there, dict) else {}), place[1]: value() if callable(value) else value}
     return True
 
 
 def _of_record(asked: Asked) -> Json:
-    """What the record knows of the input, besides the stored one; every value in it is whole."""
+    """What the record knows of the input, besides the stored one; every value in it is whole, and a callable where it is expensive."""
     facts = asked.facts
     subject, versions = facts.get("subject"), facts.get("versions")
     found: Json = {
@@ -142,6 +145,8 @@ def _of_intent(asked: Asked, request: Json) -> Json:
     if kept is not None:  # of what is to be embedded, policy sees another form of messages
         parameters = {name: value for name, value in kept.items() if name not in _NOT_PARAMETERS}
         request |= {"params": parameters, "tools": kept.get("tools") or [], **_some(kept, "messages")}
+        if not asked.facts.get("findings", True) and not asked.facts.get("unscanned", True):  # then the record has the request as it came
+            request["tokens_estimate"] = partial(estimate_tokens, kept)
     return {"request": request, "approvals": [], "attempt": 0, **_some(asked.facts, "findings")}
 
 

@@ -66,7 +66,7 @@ class Asked:
     """Of the ``opened`` entry."""
     ending: Mapping[str, Any]
     """Of the ``closed`` entry."""
-    request: Mapping[str, Any] | None
+    request: Json | None
     """The request as the record keeps it."""
     choice: int = 0
     """Which choice of the answer it was about."""

@@ -30,8 +30,11 @@ def draw(report: Json) -> Iterator[str]:
         yield from _apart(report)
         yield from _figures(report)
         yield from _examples(report)
-    for judged in report.get("conditions", ()):
+    conditions = report.get("conditions", ())
+    for judged in conditions:
         yield f"{'FAILED' if judged['failed'] else 'ok    '}  --fail-if {plain(judged['condition'])!r}: {_value(judged)}"
+    if conditions and report["not_replayable"]["count"]:
+        yield f"note    {report['not_replayable']['count']:,} decisions could not be replayed: only a condition on not_replayable or replayed counts them"
 
 
 def label(kind: str) -> str:

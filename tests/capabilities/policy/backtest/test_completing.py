@@ -24,7 +24,7 @@ WHOLE: dict[Hook, dict[str, Any]] = {
         "subject": {**SUBJECT, "on_behalf_of": None},
         "intent": {"id": "int_1", "parent_id": None, "root_id": "int_1", "depth": 0, "surface": "chat", "name": None, "labels": {}, "idempotency_key": None},
         "request": {"route": "assistant", "stream": False, "params": {"max_tokens": 5, "temperature": 0.5}, "messages": REQUEST["messages"],
-            "tools": [], "unscanned": []},
+            "tools": [], "unscanned": [], "tokens_estimate": 2},
         "findings": [], "approvals": [], "versions": {"config": "c1"}, "trace_id": "0" * 32, "attempt": 0,
     },
     Hook.ANSWER: {
@@ -65,14 +65,14 @@ def test_what_a_record_knows_is_added_and_what_it_does_not_know_is_missing(hook:
 @given(st.sets(st.sampled_from(PATHS[Hook.INTENT] + DEEPER)), st.sets(st.sampled_from(PATHS[Hook.INTENT] + DEEPER)), st.booleans())
 def test_whatever_was_stored_the_candidate_sees_what_it_would_have_seen(before: set[Path], after: set[Path], is_known: bool) -> None:
     hook = Hook.INTENT
-    whole = WHOLE[hook] | {"request": WHOLE[hook]["request"] | {"tokens_estimate": 7, "cost_estimate_microusd": 8}, "time": "2026-01-01T00:00:00Z"}
+    whole = WHOLE[hook] | {"request": WHOLE[hook]["request"] | {"cost_estimate_microusd": 8}, "time": "2026-01-01T00:00:00Z"}
     kept = frozenset(path for path in before if not any(path[:cut] in before for cut in range(len(path))))
     stored = orjson.loads(Projection(hook, kept).document(whole))
     done = completer(hook, *after, known={"r1": kept} if is_known else None).complete(asked(hook, stored))
     if not done.missing:
         sees = Projection(hook, frozenset(path for path in after if not any(path[:cut] in after for cut in range(len(path)))))
         assert orjson.loads(sees.document(done.parts)) == orjson.loads(sees.document(whole))
-    unknown = {("time",), ("request", "tokens_estimate"), ("request", "cost_estimate_microusd")}
+    unknown = {("time",), ("request", "cost_estimate_microusd")}
     assert set(done.missing) <= unknown
     assert not any(path in kept for path in done.missing)
 

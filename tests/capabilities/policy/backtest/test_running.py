@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.policy.backtest.completing import PROVIDED
 from gateway.capabilities.policy.backtest.source import DAY_NS, Window
 from gateway.capabilities.policy.bundle_build import build
@@ -256,3 +257,15 @@ async def test_a_bundle_is_a_candidate_like_a_folder(tmp_path: Path, bench: Make
         of_folder, of_bundle = await made.report(folder), await made.report(tmp_path / "bundle.tar.gz")
     assert of_folder["candidate"]["revision"] == of_bundle["candidate"]["revision"]
     assert differences(of_folder) == differences(of_bundle) == {"newly_denied": 1}
+
+
+async def test_the_tokens_of_a_request_that_is_on_record_as_it_came_are_estimated_as_they_were(tmp_path: Path, bench: MakeBench) -> None:
+    body = {"model": "assistant", "messages": [{"role": "user", "content": "hello there"}], "max_tokens": 9}
+    candidate = {**ALLOW_ALL, "intent.rego": rego("intent", f"input.request.tokens_estimate == {estimate_tokens(body)}")}
+    async with local_gateway(tmp_path) as local:
+        await local.chat(body)
+        await local.ask("hello there " * 50)
+        await local.ask("hello john.roe@example.com")
+        report = await bench(local).report(candidate)
+    assert differences(report) == {"newly_denied": 1}
+    assert (report["completed"]["paths"], report["not_replayable"]["missing_paths"]) == ({"request.tokens_estimate": 2}, {"request.tokens_estimate": 1})

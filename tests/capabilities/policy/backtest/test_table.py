@@ -27,6 +27,7 @@ def test_the_table_says_what_the_report_does() -> None:
         "newly denied, the newest:",
         "FAILED  --fail-if 'new_denies > 1%': it is 14.2857%",
         "ok      --fail-if 'new_allows > 99': it is 3",
+        "note    9 decisions could not be replayed",
     ):
         assert said in text
     assert "against    old (bbbbbbbbbbbb)" in "\n".join(draw(as_json(outcome(baseline=Path("old")))))
