@@ -146,6 +146,11 @@ class _Items(list[Any]):
 class _Fields(dict[str, Any]):
     """An object of ours, whose values grow."""
 
+    def grow(self, more: Json) -> None:
+        """Join each value of ``more`` to the one of the same name."""
+        for name, value in more.items():
+            self[name] = _joined(self[name], value) if name in self else value
+
 
 def _joined(known: Any, more: Any) -> Any:
     """A part of a message with what a later chunk says of it, so that nothing that was said is lost.
@@ -162,8 +167,7 @@ def _joined(known: Any, more: Any) -> Any:
         return items
     if isinstance(more, dict) and isinstance(known, dict):
         fields = known if isinstance(known, _Fields) else _Fields(known)
-        for name, value in more.items():
-            fields[name] = _joined(fields[name], value) if name in fields else value
+        fields.grow(more)
         return fields
     return known if more is None else more
 

@@ -46,8 +46,10 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         (
             "{targets: [{target: a, when: {min_remaining_s: 700}}]}",
-            "routes.r.targets[0].when.min_remaining_s: is not shorter than the route's deadline of 600 s, so it would never come to that "
-            "(lower it, or raise deadline_s)",
+            (
+                "routes.r.targets[0].when.min_remaining_s: is not shorter than the route's deadline of 600 s, so it would never come to that "
+                "(lower it, or raise deadline_s)"
+            ),
         ),
         ("{target: a, aliases: [r]}", "routes.r.aliases[0]: 'r' already names routes.r"),
     ],

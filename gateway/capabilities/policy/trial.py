@@ -97,7 +97,7 @@ class Trial:
             return Result(ast=None, cases={}, coverage={}, problems=(Problem("policy", 0, 0, "an expression is nested too deep", "give its parts names"),))
         first = steps[0] if steps else {}
         cases = {step["case"]: step for step in steps[1:] if "case" in step}
-        coverage = next((step["coverage"] for step in steps[1:] if "coverage" in step), {})
+        coverage: dict[str, Any] = next((step["coverage"] for step in steps[1:] if "coverage" in step), {})
         problems = []
         if "fault" in first:
             fault = first["fault"]

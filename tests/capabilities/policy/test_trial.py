@@ -67,5 +67,5 @@ def test_coverage_adds_up_over_the_cases() -> None:
     modules = {"a.rego": "package a\n\nv if {\n\tinput.x == 1\n\tinput.y == 2\n}\n\nw := 3\n"}
     cases = [Case("one", "data.a.v", '{"x": 2}'), Case("two", "data.a.w", "{}")]
     result = Trial(modules, "{}", cases, limit_s=10, coverage=True).run()
-    assert result.coverage == {"a.rego": [[4, 8], [5]]}
+    assert {name: [list(lines) for lines in found] for name, found in result.coverage.items()} == {"a.rego": [[4, 8], [5]]}
     assert Trial(modules, "{}", cases, limit_s=10).run().coverage == {}
