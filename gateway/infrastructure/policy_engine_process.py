@@ -86,7 +86,8 @@ class ProcessEngine:
             if self._socket is None:
                 mine, theirs = socket.socketpair()
                 with theirs:
-                    self._process = subprocess.Popen(_command(), stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env={}, process_group=0)  # noqa: S603 - our own interpreter and file
+                    end = theirs.fileno()
+                    self._process = subprocess.Popen(_command(), stdin=end, stdout=end, stderr=subprocess.DEVNULL, env={}, process_group=0)  # noqa: S603 - our own interpreter and file
                 self._socket, self._fresh = mine, True
                 mine.settimeout(START_S)
                 mine.sendall(self._order)
