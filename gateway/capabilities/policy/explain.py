@@ -152,7 +152,7 @@ def _failed(fault: Fault) -> str:
 
 def _traces(tracing: Tracing, reachable: Collection[Path], demanded: Collection[Path], covered: Coverage, values: Mapping[str, Any]) -> Iterator[RuleTrace]:
     clauses = [clause for key in reachable for clause in tracing.clauses.get(key, ())]
-    states = {id(clause): _state(tracing, clause, covered, values) for clause in clauses}
+    states = {id(clause): _state(tracing, clause, covered) for clause in clauses}
     given = {clause.key for clause in clauses if states[id(clause)][0] is Status.FIRED and not clause.is_default}
     kept = {clause.key for clause in clauses} - set(demanded)  # the engine looks at these in any case, and at defaults
     for clause in sorted(clauses, key=lambda clause: (clause.rule.module.file, clause.line)):
@@ -179,13 +179,10 @@ def _trace(clause: Clause, status: Status, condition: Place | None, values: Mapp
 _KINDS: Final = {"default": "default", "function": "function"}
 
 
-def _state(tracing: Tracing, clause: Clause, covered: Coverage, values: Mapping[str, Any]) -> tuple[Status, Place | None]:
+def _state(tracing: Tracing, clause: Clause, covered: Coverage) -> tuple[Status, Place | None]:
     if tracing.reached(clause, clause.head, covered):
-        single = clause.rule.kind == "value" and not clause.rule.keyed
-        if single and f"data.{clause.name}" not in values:  # every condition held, but what its head refers to is undefined
-            return Status.FAILED, clause.head.place if clause.head else None
         return Status.FIRED, None
-    reached = [step for step in clause.conditions if tracing.reached(clause, step, covered)]
+    reached = [step for step in (*clause.conditions, *([clause.tried] if clause.tried else [])) if tracing.reached(clause, step, covered)]
     return (Status.FAILED, reached[-1].place) if reached else (Status.NOT_REACHED, None)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, children, reference
 
 _CONTAINS: Final = re.compile(rb"\s*contains\s+")
+_TRIED: Final = b"explained__ :="
 _ASSIGN: Final = re.compile(rb"\s*:?=\s*")
 
 
@@ -44,7 +45,9 @@ class Step:
     inner: tuple[Step, ...] = ()
     """The conditions of comprehensions and of ``every``."""
     added: bytes = b""
-    """What is put in before it in place of a line break, with ``true`` where it stands for a head."""
+    """What is put in before it in place of a line break."""
+    mark: bytes = b""
+    """Where it has no text of its own: the part of ``added`` whose line counts."""
 
     def all(self) -> Iterator[Step]:
         """Itself, and every step within."""
@@ -63,6 +66,8 @@ class Clause:
     head: Step | None
     """The value that it gives, evaluated only when every condition held; ``None`` where it cannot be told from the source."""
     conditions: tuple[Step, ...]
+    tried: Step | None = None
+    """The head as one more condition: reached where all others held, whether or not the head then has a value. ``None`` where it always has one."""
 
     @property
     def key(self) -> Path:
@@ -81,8 +86,9 @@ class Clause:
 
     def steps(self) -> Iterator[Step]:
         """Every step, the inner ones too."""
-        for step in (*self.conditions, *([self.head] if self.head else [])):
-            yield from step.all()
+        for step in (*self.conditions, self.head, self.tried):
+            if step is not None:
+                yield from step.all()
 
 
 class Tracing:
@@ -108,7 +114,7 @@ class Tracing:
             start, end = step.span
             before, added, at = raw[at:start], step.added or b"\n", start
             out += before + added
-            first = line + (before + added[: max(added.rfind(b"true"), 0) or len(added)]).count(b"\n")
+            first = line + (before + (added[: added.rfind(step.mark)] if step.mark else added)).count(b"\n")
             line += (before + added).count(b"\n")
             self._lines[file, step.span] = range(first, first + raw[start:end].count(b"\n") + 1)
         return (out + raw[at:]).decode()
@@ -118,7 +124,8 @@ class Tracing:
         if step is None:
             return False
         file = clause.rule.module.file
-        return any(line in covered.get(file, ()) for line in self._lines[file, step.span])
+        lines = covered.get(file, ())  # of a comprehension that comes to nothing, the engine notes its conditions alone
+        return any(line in lines for each in step.all() for line in self._lines[file, each.span])
 
     def demanded(self, start: Path, covered: Coverage) -> set[Path]:
         """The rules that the evaluation of ``start`` asked for: itself, and what the steps that were reached refer to."""
@@ -130,8 +137,9 @@ class Tracing:
                 continue
             seen.add(key)
             for clause in self.clauses.get(key, ()):
+                fired = self.reached(clause, clause.head, covered)
                 for step in clause.steps():
-                    if self.reached(clause, step, covered):
+                    if self.reached(clause, step, covered) and not (fired and step is clause.tried):
                         waiting.extend(found for path in step.refers_to if path[0] == "data" for found in self._program.rules_at(path[1:]))
         return seen
 
@@ -162,20 +170,35 @@ class _Source:
             if is_else:
                 yield self._otherwise(rule, body)
             else:
-                conditions = self._statements(body["query"]) if body else ()
-                yield Clause(rule=rule, line=rule.line, is_else=False, head=self._head(form, head), conditions=conditions)
+                yield self._tried(Clause(rule=rule, line=rule.line, is_else=False, head=self._head(form, head), conditions=()), body)
+
+    def _tried(self, clause: Clause, body: Node | None) -> Clause:
+        """The clause with its conditions. At their end stands the head as one more: evaluated, it may turn out to be undefined."""
+        conditions = self._statements(body["query"]) if body else ()
+        head = clause.head
+        if head is None or head.added:
+            return replace(clause, conditions=conditions)
+        value = self._raw[head.span[0] : self._past_quote(head.span[1])]
+        conditions, end, added = self._at_end(body, conditions, _TRIED + b" " + value, self._past_quote(head.span[1]))
+        named = frozenset(path for step in head.all() for path in step.refers_to)
+        return replace(clause, conditions=conditions, tried=Step(place=head.place, span=(end, end), refers_to=named, added=added, mark=_TRIED))
+
+    def _at_end(self, body: Node | None, conditions: tuple[Step, ...], more: bytes, otherwise: int) -> tuple[tuple[Step, ...], int, bytes]:
+        """How ``more`` is put behind the conditions of a body, or at ``otherwise`` where there is none: the conditions, the place and what to put there."""
+        if body is None or not conditions:
+            return conditions, otherwise, b" if {\n" + more + b"\n}"
+        end = self._past_quote(conditions[-1].span[1])
+        if conditions[0].span[0] <= int(body["query"]["span"]["start"]):  # without braces
+            return (replace(conditions[0], added=b"{\n"),), end, b"\n" + more + b"\n}"
+        return conditions, end, b"\n" + more
 
     def _otherwise(self, rule: Rule, body: Node) -> Clause:
         """An ``else``. The engine does not note that it evaluated its head, so a condition that always holds stands at its end."""
         line, conditions = self._place(body["span"]["start"], body["span"]["end"]).line, self._statements(body["query"])
-        end, added = self._past_quote(body["span"]["end"]), b" if {\ntrue\n}"
-        if conditions:
-            end, added = self._past_quote(conditions[-1].span[1]), b"\ntrue"
-            if int(body["query"]["span"]["start"]) == conditions[0].span[0]:  # without braces
-                conditions, added = (replace(conditions[0], added=b"{\n"),), b"\ntrue\n}"
+        conditions, end, added = self._at_end(body, conditions, b"true", self._past_quote(body["span"]["end"]))
         value = self._step(body["assign"] or {}, (end, end))
         shown = None if body["assign"] is None else self._place(body["assign"]["span"]["start"], body["assign"]["span"]["end"])
-        head = Step(place=shown, span=(end, end), refers_to=value.refers_to, inner=(), added=added)
+        head = Step(place=shown, span=(end, end), refers_to=value.refers_to, added=added, mark=b"true")
         return Clause(rule=rule, line=line, is_else=True, head=head, conditions=conditions)
 
     def _statements(self, query: Node) -> tuple[Step, ...]:
@@ -193,7 +216,7 @@ class _Source:
         return None if known is None else self._step(node, (known.end(), assign["span"]["end"]))
 
     def _true(self, at: int, node: Node) -> Step:
-        return Step(place=None, span=(at, at), refers_to=self._step(node, (at, at)).refers_to, added=b" :=\ntrue")
+        return Step(place=None, span=(at, at), refers_to=self._step(node, (at, at)).refers_to, added=b" :=\ntrue", mark=b"true")
 
     def _step(self, node: Node, span: tuple[int, int]) -> Step:
         found: set[Path] = set()

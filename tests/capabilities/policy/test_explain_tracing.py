@@ -47,6 +47,9 @@ def fired(tracing: Tracing, clause: Clause, covered: Coverage) -> bool:
         ("v[name] := count(name) if some name in input.names", '{"names": ["a"]}', [True]),
         ("v if every x in input.a { x > 1 }", '{"a": [2, 3]}', [True]),
         ("v if not input.a", "{}", [True]),
+        ("v contains input.a if input.b", '{"b": 1}', [False]),
+        ("v[input.a] := input.c if input.b", '{"a": "x", "b": 1}', [False]),
+        ("v := [x | some x in input.a]", "{}", [True]),
     ],
 )
 def test_a_clause_fired_if_its_head_was_reached(text: str, document: str, which: list[bool]) -> None:
@@ -64,7 +67,7 @@ def test_the_first_condition_that_did_not_hold_is_the_last_that_was_reached() ->
 
 
 def test_what_nothing_asked_for_is_not_demanded() -> None:
-    tracing, engine = traced("v := a if { input.x; b }\n\na := 1\n\nb := [c | some y in input.ys; y == c]\n\nc := 2")
+    tracing, engine = traced("v := a if { input.x; b }\n\na := 1\n\nb := [y | some y in input.ys; y == c]\n\nc := 2")
     assert tracing.demanded(RULE, coverage(engine, '{"x": 1, "ys": []}')) == {RULE, ("p", "a"), ("p", "b")}
     assert tracing.demanded(RULE, coverage(engine, '{"x": 1, "ys": [2]}')) == {RULE, ("p", "a"), ("p", "b"), ("p", "c")}
     assert tracing.demanded(RULE, coverage(engine, "{}")) == {RULE}
