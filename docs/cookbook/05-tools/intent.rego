@@ -17,8 +17,14 @@ verdict := {"outcome": "allow"} if {
 
 verdict := {"outcome": "deny", "reasons": reasons} if count(reasons) > 0
 
-# A tool without a name cannot be judged by it.
-names := {object.get(tool, ["function", "name"], "without a name") | some tool in object.get(input, ["request", "tools"], [])}
+# What is offered, also in the older form of the protocol, where functions stand beside the tools. Without a name there is nothing to judge by.
+names := of_tools | of_functions
+
+of_tools := {object.get(tool, ["function", "name"], "without a name") | some tool in object.get(input, ["request", "tools"], [])}
+
+of_functions := {object.get(function, "name", "without a name") |
+	some function in object.get(input, ["request", "params", "functions"], [])
+}
 
 reasons contains {"rule": "tools.blocked", "message": sprintf("no model may be offered the tool %v", [name])} if {
 	some name in (names & blocked)

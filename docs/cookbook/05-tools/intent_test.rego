@@ -32,6 +32,10 @@ test_a_role_opens_a_tool if {
 	verdict.outcome == "allow"
 }
 
+test_functions_are_tools if {
+	messages({"subject": {"tenant": "acme"}, "request": {"params": {"functions": [{"name": "run_shell"}]}}}) == {"no model may be offered the tool run_shell"}
+}
+
 test_a_tool_without_a_name_is_refused if {
 	messages({"subject": {"tenant": "acme"}, "request": {"tools": [{"type": "odd"}]}}) == {"no model may be offered the tool without a name"}
 }

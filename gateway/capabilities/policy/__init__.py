@@ -14,7 +14,7 @@
 - ``shadow``: a candidate that is asked beside the live policy and changes nothing; ``shadow_worker`` is the thread that asks it.
 - ``opa_engine``: an OPA server in the place of the embedded engine, which may stand in for it.
 - ``projection``: the part of the input that a hook's rules refer to, as JSON. ``verdict``: what came back, strictly parsed. ``memo``: verdicts remembered.
-- ``backtest``: recorded decisions asked again of a candidate.
+- ``backtest``: recorded decisions asked again of a candidate. ``bench``: what decisions cost, by rule.
 - ``rehearsal``: what a policy would decide, asked in a child process. On it stand ``explain`` (which rules fired, by a policy that ``explain_tracing``
   rewrote; ``explain_stored``: of a recorded decision) and ``what_if`` (a changed input; ``input_paths``: where, ``flip_candidates``: what to try).
 - ``author_tests``: runs the ``test_`` rules, ``author_tests_opa`` in OPA; ``author_report``: what is shown of it.

@@ -8,6 +8,7 @@ from gateway.command_groups import Late, LateGroup
 
 COMMANDS = {
     "backtest": Late("gateway.surfaces.cli.policy_backtest", "What a candidate would have said of recorded traffic."),
+    "bench": Late("gateway.surfaces.cli.policy_bench", "What decisions cost, and which rules cost it."),
     "build": Late("gateway.surfaces.cli.policy_build", "An OPA bundle of the policy, signed if a key is given."),
     "check": Late("gateway.surfaces.cli.policy_lint", "The same as lint."),
     "diff": Late("gateway.surfaces.cli.policy_diff", "What changed from one policy to another."),
