@@ -13,7 +13,8 @@ from importlib.metadata import version
 
 import uvicorn
 
-from gateway.app_policy import policy, shadow
+from gateway.app_policy import decision_log, policy, shadow
+from gateway.capabilities.decision_log.follower import Follower
 from gateway.capabilities.keys import KeyRing
 from gateway.capabilities.offers import meters_for, windows_for
 from gateway.capabilities.policy.decider import PolicyDecider
@@ -58,6 +59,8 @@ class Gateway:
     services: Services
     front: Front
     database: Database
+    decision_log: Follower | None
+    """Hands decisions over in OPA's format, where the config says to whom."""
 
 
 def build(settings: Settings) -> Gateway:
@@ -109,7 +112,8 @@ def build(settings: Settings) -> Gateway:
     )
 
     application = build_application(services, VERSION, RecordStore(database), trace_link=traces.link)
-    return Gateway(services=services, database=database, front=Front(intent_endpoints(services, limits), application, limits, metrics))
+    front = Front(intent_endpoints(services, limits), application, limits, metrics)
+    return Gateway(services=services, database=database, front=front, decision_log=decision_log(settings, database, services.policy, metrics))
 
 
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
@@ -139,7 +143,7 @@ def client_of(target: Target) -> ModelClient:
 
 
 @asynccontextmanager
-async def running(services: Services, database: Database) -> AsyncIterator[None]:
+async def running(services: Services, database: Database, log_follower: Follower | None = None) -> AsyncIterator[None]:
     """Start what the services stand on, in order; stop it in reverse, whatever happened.
 
     Raises:
@@ -170,6 +174,9 @@ async def running(services: Services, database: Database) -> AsyncIterator[None]
         if services.shadow is not None:
             services.shadow.start()
             stack.push_async_callback(services.shadow.close)
+        if log_follower is not None:
+            log_follower.start()
+            stack.push_async_callback(log_follower.close)
         # What start-up made lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()
@@ -197,7 +204,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the gateway, then listen."""
         services = self._gateway.services
-        await self._running.enter_async_context(running(services, self._gateway.database))
+        await self._running.enter_async_context(running(services, self._gateway.database, self._gateway.decision_log))
         try:
             await super().startup(sockets)
         except SystemExit:  # uvicorn's way to say that it cannot listen

@@ -1,14 +1,20 @@
-"""The part of the composition that decides: the live policy, the server that may evaluate it, and the candidate beside it."""
+"""The part of the composition that decides: the live policy, the server that may evaluate it, the candidate beside it, and the log of decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.capabilities.decision_log.delivery import FileDelivery, ServerDelivery
+from gateway.capabilities.decision_log.follower import Follower, FollowerOptions
+from gateway.capabilities.decision_log.masking import Masker
 from gateway.capabilities.policy.decider import PolicyDecider, PolicyOptions
 from gateway.capabilities.policy.opa_engine import SERVER, OpaEngine
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.shadow import Shadow, ShadowOptions
 from gateway.capabilities.policy.sources import options_of
+from gateway.infrastructure.database import Database
+from gateway.infrastructure.database_log import LogCursor
+from gateway.infrastructure.log_client import LogClient
 from gateway.infrastructure.policy_engine_opa import OpaOptions, OpaServer
 from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
@@ -81,3 +87,14 @@ def shadow(settings: Settings, metrics: Metrics) -> Shadow | None:
         timeout_s=options.timeout_s,
     )
     return Shadow(candidate, metrics, changed)
+
+
+def decision_log(settings: Settings, database: Database, live: PolicyDecider, metrics: Metrics) -> Follower | None:
+    """What hands decisions over in OPA's format, if the config says to whom. Nothing is read yet."""
+    options = settings.decision_log
+    if options is None:
+        return None
+    token = None if options.token is None else options.token.text()
+    delivery = FileDelivery(options.file) if options.file is not None else ServerDelivery(LogClient(options.url or "", token=token))
+    following = FollowerOptions(tenants=tuple(settings.tenants), batch=options.batch, poll_s=options.poll_s)
+    return Follower(following, LogCursor(database), Masker(lambda: live.policy), delivery, metrics)

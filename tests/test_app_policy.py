@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app_policy import policy, shadow
+from gateway.app_policy import decision_log, policy, shadow
+from gateway.capabilities.decision_log.delivery import FileDelivery, ServerDelivery
+from gateway.infrastructure.database import Database
 from gateway.infrastructure.telemetry.metrics import Metrics
-from gateway.settings import load
+from gateway.settings import SettingsError, load
 from gateway.testing import ENV, config_text
 
 
@@ -25,3 +27,25 @@ def test_what_the_config_names_is_made_and_nothing_else(tmp_path: Path, section:
     if made is not None:
         assert made._options.path == tmp_path / "next"
         assert (made._options.sample, made._options.max_share, made.status.revision) == (0.5, 0.1, "")
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("", None), ("decision_log: {file: log.jsonl}", FileDelivery), ("decision_log: {url: 'http://127.0.0.1:9/logs'}", ServerDelivery)]
+)
+def test_decisions_go_where_the_config_says(tmp_path: Path, section: str, kind: type | None) -> None:
+    settings = load(written(tmp_path, section), ENV)
+    made = decision_log(settings, Database(tmp_path / "g.db"), policy(settings, Metrics()), Metrics())
+    assert (made is None) == (kind is None)
+    assert made is None or type(made._delivery) is kind
+
+
+@pytest.mark.parametrize("section", ["decision_log: {}", "decision_log: {file: log.jsonl, url: 'http://127.0.0.1:9/logs'}"])
+def test_a_decision_log_needs_one_receiver(tmp_path: Path, section: str) -> None:
+    with pytest.raises(SettingsError, match="needs either file or url"):
+        load(written(tmp_path, section), ENV)
+
+
+def written(folder: Path, section: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(config_text("http://127.0.0.1:9", folder / "policies") + section + "\n")
+    return path

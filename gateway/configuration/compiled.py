@@ -98,6 +98,17 @@ class PolicyServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLog:
+    """Where the decisions of policy go in OPA's format: to ``file`` or to ``url``."""
+
+    file: Path | None
+    url: str | None
+    token: Secret | None
+    batch: int
+    poll_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyShadow:
     """A candidate policy that is asked beside the live one."""
 
@@ -175,5 +186,6 @@ class Settings:
     redaction: Redaction
     records: Records
     telemetry: Telemetry
+    decision_log: DecisionLog | None
     left_out: tuple[LeftOut, ...]
     """Optional targets, and what of the routes leads to them, that are not in use here."""

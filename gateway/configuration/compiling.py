@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gateway.configuration.compiled import (
+    DecisionLog,
     Keys,
     Listen,
     Opa,
@@ -23,10 +24,10 @@ from gateway.configuration.compiled import (
 from gateway.configuration.compiled_options import NamedSchema
 from gateway.configuration.compiling_routes import compile_route, compile_target, compile_weights, left_out
 from gateway.configuration.forms import is_postgres_url
-from gateway.configuration.models import FileShape
+from gateway.configuration.models import DecisionLogShape, FileShape
 from gateway.configuration.models_policy import OpaShape, PolicyShape, ShadowShape
 from gateway.configuration.problems import Where
-from gateway.configuration.references import BUNDLE_KEY, BUNDLE_TOKEN, OPA_TOKEN, OPA_URL, Resolved
+from gateway.configuration.references import BUNDLE_KEY, BUNDLE_TOKEN, LOG_TOKEN, OPA_TOKEN, OPA_URL, Resolved
 from gateway.configuration.secret import Secret, postgres_url
 from gateway.configuration.source import Document
 
@@ -63,6 +64,7 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
             gather_ms=shape.records.gather_ms,
         ),
         telemetry=Telemetry(traces=shape.telemetry.traces, logs=shape.telemetry.logs),
+        decision_log=None if shape.decision_log is None else _decision_log(folder, shape.decision_log, resolved),
         left_out=tuple(left_out(document, shape.routes, resolved)),
     )
 
@@ -81,6 +83,11 @@ def _policy(folder: Path, shape: PolicyShape, resolved: Resolved) -> Policy:
         opa=_opa(shape.opa, resolved) if shape.engine == "opa" else None,
         shadow=None if shape.shadow is None else _shadow(folder, shape.shadow),
     )
+
+
+def _decision_log(folder: Path, shape: DecisionLogShape, resolved: Resolved) -> DecisionLog:
+    file = None if shape.file is None else folder / shape.file
+    return DecisionLog(file=file, url=shape.url, token=resolved.secrets.get(LOG_TOKEN), batch=shape.batch, poll_s=shape.poll_s)
 
 
 def _shadow(folder: Path, shape: ShadowShape) -> PolicyShadow:

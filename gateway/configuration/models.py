@@ -117,6 +117,16 @@ class TelemetryShape(Shape):
     logs: LogsShape = section(LogsShape, "How logs look.")
 
 
+class DecisionLogShape(Shape):
+    """The decisions of policy in OPA's format, derived from the records. Either `file` or `url`."""
+
+    file: Text | None = Field(None, description="File that lines of JSON are appended to, relative to this file.")
+    url: Url | None = Field(None, description="Server that takes OPA's logs, such as http://127.0.0.1:8080/logs: arrays of JSON, compressed, are posted to it.")
+    token: Reference | None = Field(None, description="Its bearer token, by reference; env:NAME:- says that there may be none.")
+    batch: int = Field(500, ge=1, le=10_000, description="Decisions at most that are handed over at once.")
+    poll_s: Seconds = Field(1.0, description="Seconds between looks for new records.")
+
+
 class FileShape(Shape):
     """The whole of config.yaml."""
 
@@ -138,4 +148,5 @@ class FileShape(Shape):
     policy: PolicyShape = section(PolicyShape, "The Rego that decides.")
     redaction: RedactionShape = section(RedactionShape, "How findings are made, for all tenants.")
     records: RecordsShape = section(RecordsShape, "How records are kept.")
+    decision_log: DecisionLogShape | None = Field(None, description="The decisions of policy in OPA's format, derived from the records.")
     telemetry: TelemetryShape = section(TelemetryShape, "Traces and logs; metrics are at /metrics.")

@@ -23,6 +23,7 @@ BUNDLE_KEY_BYTES = 16
 OPA_URL: Where = ("policy", "opa", "url")
 OPA_TOKEN: Where = ("policy", "opa", "token")
 BUNDLE_TOKEN: Where = ("policy", "bundle", "token")
+LOG_TOKEN: Where = ("decision_log", "token")
 BUNDLE_KEY: Where = ("policy", "bundle_key")
 
 
@@ -68,6 +69,7 @@ def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
     resolved.schemas = read_schemas(document)
     check_routes(document)
     _check_policy(document)
+    _check_decision_log(document)
     return resolved
 
 
@@ -79,6 +81,7 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
         (("database",), postgres_url),
         (OPA_TOKEN, header_value),
         (BUNDLE_TOKEN, header_value),
+        (LOG_TOKEN, header_value),
         (BUNDLE_KEY, at_least(BUNDLE_KEY_BYTES)),
         *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)) for name in mapping(document.data.get("tenants"))),
         *((("targets", name, "api_key"), header_value) for name in mapping(document.data.get("targets"))),
@@ -91,7 +94,7 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
 
 def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) -> Secret | None:
     secret = resolve(place.reference, document.path.parent, env, place.decode)
-    if secret is None and place.target is None and place.where not in {OPA_TOKEN, BUNDLE_TOKEN}:
+    if secret is None and place.target is None and place.where not in {OPA_TOKEN, BUNDLE_TOKEN, LOG_TOKEN}:
         raise UnresolvedError("is required, so an empty default cannot stand for it")
     return secret
 
@@ -129,6 +132,13 @@ def _check_policy(document: Document) -> None:
     section = mapping(document.data.get("policy"))
     if section.get("bundle") is not None and "path" in section:
         document.problem(("policy", "bundle"), "stands beside policy.path, and only one of them can be the policy", "remove one")
+
+
+def _check_decision_log(document: Document) -> None:
+    """The decision log goes to one place."""
+    section = document.data.get("decision_log")
+    if section is not None and (at(document, ("decision_log", "file")) is None) == (at(document, ("decision_log", "url")) is None):
+        document.problem(("decision_log",), "needs either file or url, to say where decisions go", "remove or add one")
 
 
 def _check_shared(document: Document, resolved: Resolved) -> None:

@@ -8,6 +8,7 @@
 - ``policy_engine_embedded``: Rego within the process. ``policy_engine_process``: the same engine in a child process (``policy_engine_process_child``).
   ``policy_engine_opa``: Rego in an OPA server.
 - ``bundle_client``: asks a server for a policy bundle (aiohttp, too).
+- ``log_client``: posts decision logs to a server (aiohttp, too); ``database_log``: how far they have come.
 - ``database`` and what is named after it, ``migrations``: SQLite.
 - ``telemetry``: spans, metrics and logs on their way out.
 """

@@ -2,14 +2,15 @@
 
 ``entries`` is the ledger: rows are added, and erasure sets ``salt`` and ``content`` to NULL; nothing else ever changes there. ``open_intents`` is a
 helper that makes recovery cheap: an intent stands in it between the commit of its ``opened`` and that of its ``closed`` entry. ``marks`` holds a
-random token per subject, renewed with every change, so that other processes see a change by reading one row.
+random token per subject, renewed with every change, so that other processes see a change by reading one row. ``log_positions`` says how far the decision
+log has come in each chain.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text, text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest revision in ``migrations/versions``; a test holds the two equal. Comparing it costs no import of Alembic."""
 
 
@@ -79,4 +80,13 @@ marks = Table(
     Column("name", _TEXT, nullable=False),
     Column("token", LargeBinary, nullable=False),
     PrimaryKeyConstraint("name"),
+)
+
+log_positions = Table(
+    "log_positions",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("writer", _TEXT, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "writer"),
 )

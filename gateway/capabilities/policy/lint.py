@@ -21,6 +21,8 @@ from gateway.capabilities.policy.reach import Reach
 from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, callee
 from gateway.domain import Hook
 
+MASKS: Path = ("system", "log")
+"""The package that masks the decision log, as OPA has it."""
 _HOOKS_TO_COME = frozenset({"tool", "task"})
 
 
@@ -37,6 +39,8 @@ def lint(program: Program, data: Mapping[str, Any], reach: Reach | None = None) 
             for node in rule.nodes:
                 problems.extend(_node(program, rule, node))
             problems.extend(_references(program, rule, data))
+            if module.package == MASKS:  # its input is an event of the decision log
+                continue
             problems.extend(InputLint(program, rule, reach.hooks.get((*module.package, rule.name), ())).problems())
     return sorted(set(problems))
 

@@ -66,6 +66,15 @@ class Metrics:
         self._shadow_skipped = Counter("gateway_shadow_skipped", "Sampled decisions that a shadow policy was not asked about.", ("reason",))
         self._shadow_loads = Counter("gateway_shadow_loads", "Shadow policies that were loaded or refused.", ("result",))
         self._shadow = Info("gateway_shadow_info", "The revision of the shadow policy; empty while there is none.", "revision")
+        self._log_behind = Gauge("gateway_decision_log_behind", "Entries of records that the decision log has not come to yet.")
+        self._log_events = Counter("gateway_decision_log_events", "Decisions that the decision log's receiver took.")
+        self._log_failures = Counter("gateway_decision_log_failures", "Batches that could not be read or handed over, and are again.", ("reason",))
+        self._log_stripped = Counter(
+            "gateway_decision_log_stripped",
+            "Events that lost their input and result, or entries that are damaged.",
+            ("reason",),
+            [("mask",), ("too_large",), ("damaged",)],
+        )
         self._commit_seconds = Histogram("gateway_record_commit_duration_seconds", "Duration of a group commit.", _SHORT_SECONDS)
         self._commit_entries = Histogram("gateway_record_batch_entries", "Entries in a group commit.", _BATCHES)
         self._record_queue = Gauge("gateway_record_queue_entries", "Entries that wait for the next group commit.")
@@ -187,6 +196,22 @@ class Metrics:
     def shadow_refused(self) -> None:
         """A shadow policy, or a change of it, cannot be asked."""
         self._shadow_loads.add("failed")
+
+    def decision_log_behind(self, entries: int) -> None:
+        """How many entries the decision log has not come to; 0 in a process that another one does it for."""
+        self._log_behind.value = entries
+
+    def decision_log_sent(self, events: int) -> None:
+        """The receiver has taken so many events."""
+        self._log_events.add(amount=events)
+
+    def decision_log_failed(self, reason: str) -> None:
+        """A batch was not handed over: ``timeout``, ``unreachable``, ``rejected``, ``file``, ``database`` or ``defect``."""
+        self._log_failures.add(reason)
+
+    def decision_log_stripped(self, reason: str, events: int) -> None:
+        """So many events went without input and result: the ``mask`` failed, or they were ``too_large``; or their entries are ``damaged``."""
+        self._log_stripped.add(reason, amount=events)
 
     def record_committed(self, entries: int, duration_ns: int) -> None:
         """A group commit is durable. For the thread that commits."""
