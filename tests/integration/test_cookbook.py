@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.capabilities.policy.author_tests import percent, report_tests
 from gateway.capabilities.policy.author_tests_opa import report_tests_by_opa
 from gateway.capabilities.policy.bundle import load_bundle
 from gateway.capabilities.policy.lint_advice import advice_on
-from gateway.capabilities.policy.loading import check
-from gateway.domain import Json
+from gateway.capabilities.policy.loading import check, load_policy
+from gateway.domain import Hook, Json
 from gateway.testing import LocalGateway, Reply, Routing, local_gateway
+from tests.integration.parity_inputs import some_input
+from tests.integration.test_engine_parity import BATCH, ask, outcome_of
+from tests.servers.opa_server import OpaProcess, opa_binary
 
 ROOT = Path(__file__).parents[2]
 COOKBOOK = ROOT / "docs" / "cookbook"
 PAGE = ROOT / "docs" / "policy-cookbook.md"
 NAMES = sorted(path.name for path in COOKBOOK.iterdir())
+MANY = 300
 PIXEL = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"}}
 SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
 ORDER = "{type: object, required: [number], properties: {number: {type: integer}}, additionalProperties: false}"
@@ -171,14 +175,29 @@ def test_a_recipe_passes_the_lint_without_a_word_and_its_tests_cover_it(name: st
 @pytest.mark.services
 @pytest.mark.parametrize("name", NAMES)
 def test_opa_says_the_same(name: str) -> None:
-    opa = os.environ.get("OPA_BIN") or shutil.which("opa")
-    if opa is None:
-        (pytest.fail if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1" else pytest.skip)("there is no opa: set OPA_BIN")
+    opa = opa_binary()
     report = report_tests_by_opa(load_bundle(COOKBOOK / name))
     assert (report.failed, bool(report.tests)) == (0, True)
     for arguments in (["fmt", "--fail", "--list"], ["check", "--strict", "--schema", str(ROOT / "gateway" / "contract")]):
         done = subprocess.run([opa, *arguments, str(COOKBOOK / name)], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", NAMES)
+async def test_opa_decides_alike_about_random_inputs(tmp_path: Path, name: str) -> None:
+    policy = load_policy(COOKBOOK / name, memo_entries=0)
+    server = OpaProcess(tmp_path)
+    server.start(COOKBOOK / name, more={"parity.rego": BATCH})
+    try:
+        async with aiohttp.ClientSession() as session:
+            for hook in Hook:
+                chance = random.Random(name)
+                ours = [policy.decide(hook, some_input(hook, chance)) for _ in range(MANY)]
+                said = await ask(session, server, hook, [one.input for one in ours])
+                assert [(one.input, told) for one, their in zip(ours, said, strict=True) if (told := outcome_of(one, their))] == []
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("name", NAMES)

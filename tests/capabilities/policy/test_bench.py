@@ -88,6 +88,15 @@ def test_an_input_that_the_gateway_would_refuse_is_measured_as_the_refusal_that_
     assert (found.outcome, found.reasons, found.remembered) == ("deny", ["policy.error"], None)
 
 
+def test_an_input_that_the_engine_does_not_take_has_no_rules_to_measure(write: Write) -> None:
+    deep: Any = "x"
+    for _ in range(150):
+        deep = [deep]
+    found = measured(write, ROUTES.replace("input.request.route)", "input.request.params)"), request={"params": {"a": deep}})
+    assert (found.outcome, found.reasons, found.asking, found.rules) == ("deny", ["policy.error"], None, [])
+    assert found.as_json()["asking"] is None
+
+
 def test_the_report_has_the_same_form_each_time(write: Write) -> None:
     forms = [_form(measured(write).as_json()) for _ in range(2)]
     assert forms[0] == forms[1]

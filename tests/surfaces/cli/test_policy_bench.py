@@ -51,6 +51,14 @@ def test_a_decision_that_is_never_remembered_and_a_rule_that_fails_are_told(tmp_
     assert "fails on this input" in result.stdout
 
 
+def test_an_input_that_the_engine_does_not_take_is_told() -> None:
+    tools = "[" * 150 + "]" * 150
+    result = run("--policies", EXAMPLES, "--hook", "intent", "--input", "-", stdin=f'{{"request": {{"tools": [{tools}]}}}}')
+    assert result.exit_code == 0
+    assert "deny (policy.error)" in result.stdout
+    assert "the engine does not take this input" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
