@@ -18,7 +18,9 @@ async def asked(services: Services, intent: Intent, hook: Hook, parts: Mapping[s
     """The live policy's decision on ``parts``. The candidate is asked once that is made, and nobody waits for it."""
     decision = await services.policy.decide(hook, parts)
     if services.shadow is not None:
-        shadowed = services.shadow.offer(parts, decision, reads=services.policy.reads(hook), size=intent.call.size)
+        known = decision.revision == services.policy.revision  # not so where policy has changed since, or an OPA server has the one before
+        reads = services.policy.reads(hook) if known else None
+        shadowed = services.shadow.offer(parts, decision, reads=reads, size=intent.call.size)
         if shadowed is not None:
             intent.shadowed.append(shadowed)
     return decision

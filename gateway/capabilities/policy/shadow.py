@@ -105,13 +105,13 @@ class Shadow:
         await asyncio.to_thread(self._worker.close, self._engine)
         self.count()
 
-    def offer(self, parts: Mapping[str, Any], live: Decision, *, reads: frozenset[tuple[str, ...]], size: int) -> Shadowed | None:
+    def offer(self, parts: Mapping[str, Any], live: Decision, *, reads: frozenset[tuple[str, ...]] | None, size: int) -> Shadowed | None:
         """Have the candidate asked about what ``live`` was decided on.
 
         Args:
             parts: The sections of the input, as ``PolicyDecider.decide`` has them.
             live: What was decided.
-            reads: What the policy that decided refers to at this hook.
+            reads: What the policy that decided refers to at this hook; ``None`` where that is not known any more.
             size: Of the request, in bytes.
 
         Returns:
@@ -220,7 +220,7 @@ class Shadow:
         self._trial = trial
 
 
-def _shadowed(policy: Policy, parts: Mapping[str, Any], live: Decision, reads: frozenset[tuple[str, ...]]) -> Shadowed | None:
+def _shadowed(policy: Policy, parts: Mapping[str, Any], live: Decision, reads: frozenset[tuple[str, ...]] | None) -> Shadowed | None:
     """The question to the candidate; ``None`` where it has no input that a policy may be asked about. It is the live one's where both read the same."""
     hook = live.hook
     if policy.reads(hook) == reads and not is_fault(live.verdict):

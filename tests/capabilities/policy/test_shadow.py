@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ async def test_a_candidate_that_reads_more_than_the_live_policy_is_asked_about_i
         assert shadowed.decision is not None
         assert shadowed.decision.revision == shadow.status.revision != live.revision
         assert counted(metrics, "gateway_shadow_decisions") == {'difference="new_deny",hook="intent"': 1}
+
+
+async def test_a_live_input_of_which_nobody_knows_what_it_has_is_not_taken_for_the_candidates(write: Write) -> None:
+    folder = write({"intent.rego": DENY_OPUS})
+    live = load_policy(folder)
+    async with shadow_of(folder) as (shadow, _, _):
+        other = replace(live.decide(Hook.INTENT, parts()), input=b"{}", revision="the one before")
+        assert await settled(shadow, shadow.offer(parts(), other, reads=None, size=1)) == "none"
+        assert await settled(shadow, shadow.offer(parts(), other, reads=live.reads(Hook.INTENT), size=1)) == "new_allow"
 
 
 async def test_what_was_decided_once_is_known_at_once(write: Write, live: Policy) -> None:
