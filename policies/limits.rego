@@ -23,7 +23,11 @@ caps := {tokens |
 obligations := {"max_tokens": cap}
 
 violations contains {"rule": "limits.tool", "message": sprintf("the tool %v is blocked", [name])} if {
-	some tool in object.get(input, ["request", "tools"], [])
-	name := object.get(tool, ["function", "name"], "")
+	some name in offered
 	name in data.limits.blocked_tools
 }
+
+# What the model is offered, also in the older form of the protocol, where functions stand beside the tools.
+offered contains object.get(tool, ["function", "name"], "") if some tool in object.get(input, ["request", "tools"], [])
+
+offered contains object.get(function, "name", "") if some function in object.get(input, ["request", "params", "functions"], [])

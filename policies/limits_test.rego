@@ -46,3 +46,9 @@ test_a_tool_without_a_name_is_no_error if {
 	input_with_odd_tool := {"subject": {"tenant": "acme", "teams": []}, "request": {"route": "assistant", "tools": [{"type": "custom"}]}}
 	limits.violations == set() with input as input_with_odd_tool
 }
+
+test_a_blocked_function_of_the_older_protocol_is_named if {
+	call := {"subject": {"tenant": "acme", "teams": []}, "request": {"route": "assistant", "params": {"functions": [{"name": "delete_account"}]}}}
+	found := limits.violations with input as call
+	found == {{"rule": "limits.tool", "message": "the tool delete_account is blocked"}}
+}
