@@ -34,6 +34,7 @@ targets:
     model: simulated-1
     price: {{input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}}
     limits: {limits}
+    breaker: {{failures: 1000}} # what one test breaks is not to fail the next call
 {targets}
 routes:
   assistant: {assistant}

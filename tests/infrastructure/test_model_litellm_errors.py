@@ -47,7 +47,7 @@ EXPECTED: list[tuple[str, type[UpstreamError], int]] = [
     ("ContextWindowExceededError", UpstreamRejected, 400),
     ("ContentPolicyViolationError", UpstreamRejected, 400),
     ("UnsupportedParamsError", UpstreamRejected, 400),
-    ("NotFoundError", UpstreamRejected, 404),
+    ("NotFoundError", UpstreamRejected, 502),
     ("UnprocessableEntityError", UpstreamRejected, 422),
     ("RateLimitError", UpstreamRateLimited, 429),
     ("InternalServerError", UpstreamUnavailable, 502),

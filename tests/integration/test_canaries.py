@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from gateway.infrastructure.telemetry.logs import configure_logging
-from gateway.testing import ALLOW_ALL, LocalGateway, Reply, local_gateway
+from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 from tests.integration.canaries import Canary, Hit, Search, canaries, forms
 from tests.integration.talkative_upstream import TalkativeUpstream, talkative_upstream
 from tests.servers.collector import Collector, collector
@@ -109,7 +109,14 @@ async def watched(folder: Path, mode: str, capture: str | None = None, **options
     policies, captures = MODES[mode]
     with collector() as traces, json_log() as log:
         telemetry = f"{{traces: {{endpoint: '{traces.endpoint}', capture_content: {capture or captures}}}, logs: {{level: debug}}}}"
-        given: dict[str, Any] = {"policies": policies, "limits": LIMITS, "changes": CHANGES, "telemetry": telemetry, "script": SCRIPT, **options}
+        given: dict[str, Any] = {
+            "policies": policies,
+            "routing": Routing(limits=LIMITS),
+            "changes": CHANGES,
+            "telemetry": telemetry,
+            "script": SCRIPT,
+            **options,
+        }
         async with local_gateway(folder, **given) as local:
             kept = Kept(local, folder, traces)
             kept.log = log
@@ -214,7 +221,7 @@ CRASHES = (
     "gateway.pipeline.run.resolve", "gateway.pipeline.run.inspect", "gateway.pipeline.run.decide", "gateway.pipeline.run.assemble",
     "gateway.pipeline.run.open_record",
     "gateway.pipeline.attempt.OpenAttempt.end", "gateway.pipeline.release.screen", "gateway.pipeline.stream.screen", "gateway.pipeline.stream.gateway_object",
-    "gateway.surfaces.openai_chat._headers",
+    "gateway.surfaces.intent_endpoint._headers",
 )  # fmt: skip
 
 

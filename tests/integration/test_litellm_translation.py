@@ -239,7 +239,7 @@ FAULTS: list[tuple[Fault, type[UpstreamError], int, dict[str, str]]] = [
     (Fault(status=400, kind="invalid_request_error"), UpstreamRejected, 400, {}),
     (Fault(status=401, kind="authentication_error"), UpstreamRejected, 502, {}),
     (Fault(status=403, kind="permission_error"), UpstreamRejected, 502, {}),
-    (Fault(status=404, kind="not_found_error"), UpstreamRejected, 404, {}),
+    (Fault(status=404, kind="not_found_error"), UpstreamRejected, 502, {}),
     (Fault(status=413, kind="request_too_large"), UpstreamRejected, 413, {}),
     (Fault(reset=True), UpstreamUnavailable, 502, {}),
 ]

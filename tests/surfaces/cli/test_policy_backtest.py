@@ -165,7 +165,9 @@ def test_a_candidate_that_does_not_end_on_a_record_is_an_error_in_bounded_time(r
 def test_an_interrupt_ends_it_without_a_report_and_without_a_trace(config: Path, tmp_path: Path) -> None:
     slow = policy(tmp_path / "slow", SLOW)
     arguments = ["policy", "backtest", "--config", str(config), "--candidate", slow, "--workers", "2", "--limit-s", "60"]
-    process = subprocess.Popen([sys.executable, "-m", "gateway", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    # A shell starts what runs in the background with interrupts ignored, and whoever that starts ignores them, too.
+    heeding = ["env", "--default-signal=INT", sys.executable, "-m", "gateway", *arguments]
+    process = subprocess.Popen(heeding, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _workers(process.pid):

@@ -51,7 +51,7 @@ def test_a_route_that_declares_nothing_has_its_bounds_alone(route_of: RouteOf) -
 
 
 def test_all_that_a_route_declares_is_told(route_of: RouteOf) -> None:
-    when = "{labels: {data_class: [public, internal]}, without: [US_SSN], max_input_tokens: 8000, max_cost_usd: 0.05, min_remaining_s: 5}"
+    when = "{labels: {data_class: [public, internal]}, without: [US_SSN], max_input_tokens: 8000, max_cost_usd: 0.05, min_remaining_s: 2}"
     route = route_of(
         f"{{targets: [{{target: second}}, {{target: backup, when: {when}}}], attempts: 1, deadline_s: 2.5, retries: {{max: 0}}, "
         "hedge_after_s: 1.5, schema: order, repair: {asks: 2, temperature: 0, target: backup}, "
@@ -59,7 +59,7 @@ def test_all_that_a_route_declares_is_told(route_of: RouteOf) -> None:
     )
     assert list(about(route)) == [
         "at most 1 call in 2.5 s; no retries",
-        "backup only where label data_class is internal or public, without US_SSN in the request, up to 8,000 tokens of input, up to 0.05 USD, with 5 s left",
+        "backup only where label data_class is internal or public, without US_SSN in the request, up to 8,000 tokens of input, up to 0.05 USD, with 2 s left",
         "after 1.5 s without an answer the next target is asked beside",
         "answers meet schema order; one that does not is asked for again 2 times, at temperature 0, of backup",
         "confidence is scored: 1 sample, with token probabilities",
