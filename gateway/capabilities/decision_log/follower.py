@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from gateway.capabilities.decision_log.delivery import Delivery
@@ -75,15 +76,15 @@ class Follower:
             self._metrics.decision_log_behind(0)
             return False
         moved = False
-        chains = [chain for tenant in self._options.tenants for chain in await self._in_thread(lambda tenant=tenant: self._cursor.pending(tenant))]
+        chains = [chain for tenant in self._options.tenants for chain in await self._in_thread(partial(self._cursor.pending, tenant))]
         behind = sum(chain.tip - chain.position for chain in chains)
         self._metrics.decision_log_behind(behind)
         for chain in chains:
-            rows = await self._in_thread(lambda chain=chain: self._cursor.read(chain, self._options.batch))
+            rows = await self._in_thread(partial(self._cursor.read, chain, self._options.batch))
             if not rows:
                 continue
             await self._hand_over(rows)
-            await self._in_thread(lambda chain=chain, seq=rows[-1].seq: self._cursor.advance(chain, seq))
+            await self._in_thread(partial(self._cursor.advance, chain, rows[-1].seq))
             moved = True
             behind -= rows[-1].seq - chain.position
             self._metrics.decision_log_behind(max(0, behind))
