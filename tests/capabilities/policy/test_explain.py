@@ -43,6 +43,7 @@ def test_rules_that_fired_those_that_did_not_and_what_was_read() -> None:
     assert "gateway.limits.cap" in {rule.rule for rule in told.of(Status.NOT_REACHED)}
     assert [read.path for read in told.data] == ["data.teams"]
     assert {read.path: read.there for read in told.inputs} == {
+        "input.request.params.functions": False,
         "input.request.route": True,
         "input.request.tools": False,
         "input.subject.teams": True,
@@ -97,8 +98,8 @@ def test_an_input_that_the_gateway_refuses_is_said_to_be_that(document: Any) -> 
 def test_a_long_value_is_named_by_its_size() -> None:
     tools = [{"function": {"name": "look_up", "description": "x" * 9_000}}]
     told = why(EXAMPLES, {"subject": {"tenant": "acme", "teams": ["support"]}, "request": {"route": "assistant", "tools": tools}})
-    shown = {read["path"]: read["value"] for read in told.as_json()["inputs"]}
-    assert shown["input.request.tools"].startswith("not shown: 90")
+    shown = {read["path"]: read.get("value") for read in told.as_json()["inputs"]}
+    assert str(shown["input.request.tools"]).startswith("not shown: 90")
 
 
 def test_a_megabyte_of_input_and_deep_json_are_explained_or_refused_in_time() -> None:
