@@ -218,10 +218,9 @@ def test_a_deadline_ends_the_intent_however_early_a_loops_timer_is(tmp_path: Pat
         assistant="{targets: [{target: simulated}, {target: second}], retries: {max: 1, backoff_s: 0.001}, deadline_s: 0.05}",
         targets={"second": "model: simulated-2, breaker: {failures: 100}"},
     )
-    changes = {"    model: simulated-1\n": "    model: simulated-1\n    breaker: {failures: 100}\n"}
 
     async def late() -> list[Any]:
-        async with local_gateway(tmp_path, "rules: [{fault: {slow: first_token, hang_s: 9}}]", routing=routing, changes=changes) as local:
+        async with local_gateway(tmp_path, "rules: [{fault: {slow: first_token, hang_s: 9}}]", routing=routing) as local:
             await local.ask("the first takes longer")
             for _ in range(20):
                 assert (await local.ask("hello", stream=stream)).status == 504

@@ -122,7 +122,7 @@ async def test_a_caller_who_leaves_between_keep_alives_ends_the_work_behind_them
 @pytest.mark.parametrize(("slow", "fault", "state"), [(True, "{huge: 2000000}", "closed"), (False, "{slow: middle, hang_s: 9}", "open")])
 async def test_a_caller_that_reads_slowly_does_not_get_its_target_blamed(tmp_path: Path, slow: bool, fault: str, state: str) -> None:
     routing = Routing(assistant="{target: simulated, retries: {max: 0}}", limits="{total_s: 0.3}")
-    changes = {"    model: simulated-1\n": "    model: simulated-1\n    breaker: {failures: 1}\n"}
+    changes = {"breaker: {failures: 1000}": "breaker: {failures: 1}"}
     async with local_gateway(tmp_path, f"rules: [{{reply: one two three, fault: {fault}}}]", routing=routing, changes=changes) as local:
         body = {"model": "assistant", "messages": [{"role": "user", "content": "hi"}], "stream": True}
         call = Call(surface="chat", key=local.key(), body=body, size=100, stream=True, traceparent=None, received_ns=time.time_ns())
