@@ -35,7 +35,7 @@ MODES = {"pass": (ALLOW_ALL, "false"), "buffered": (READS_ALL, "true")}
 
 FAULTS = {
     "none": "",
-    "429": "{status: 429, retry_after: 7}",
+    "429": "{status: 429}",
     "500": "{status: 500}",
     "malformed": "{malformed: content_type}",
     "cut": "{cut: close}",
