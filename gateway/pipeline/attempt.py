@@ -13,7 +13,6 @@ from gateway.capabilities.routing.course import Course, Step
 from gateway.domain import Attempt, Destination, Json, Usage
 from gateway.errors import GatewayError, InternalError, UpstreamTimeout
 from gateway.infrastructure.model_client import AnswerStream, ModelRequest, Reply
-from gateway.infrastructure.telemetry.semconv import CHAT, EMBEDDINGS
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Model, Services
 from gateway.settings import Target
@@ -181,8 +180,8 @@ class OpenAttempt:
             error=error,
         )
         self._intent.attempts.append(attempt)
-        self._services.metrics.attempt(attempt, EMBEDDINGS if self._intent.call.embeds else CHAT)
         span = self.model.embeddings_span if self._intent.call.embeds else self.model.span
+        self._services.metrics.attempt(attempt, span.operation, span.provider)
         attributes = self._intent.chat_attributes = span.attributes(self._request.body, attempt, response_model=self._name(response.get("model")))
         self._intent.trace.add_client(span.name, self.started_ns, attempt.ended_ns, attributes, error, self._span_id)
         self._intent.steps.append(("attempt", attempt.ended_ns - self.started_ns))

@@ -90,8 +90,6 @@ def _capture_content(intent: Intent, ending: Ending) -> None:
     if intent.inspection is None or intent.chat_attributes is None or intent.call.embeds:
         return
     request = intent.inspection.assemble(intent.obligations, Destination.RECORD)
-    if "messages" not in request:
-        return
     choices = [{"message": message_facts(choice), "finish_reason": choice["finish_reason"]} for choice in ending.answer or ()]
     intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
@@ -139,8 +137,8 @@ def _count(services: Services, intent: Intent, route: str) -> None:
         services.metrics.attempt_skipped(target, reason)
     if intent.fallback:
         services.metrics.fallback(route)
-    for at, repair in enumerate(intent.repairs):
-        mended = repair.kind == "extracted" or (at + 1 == len(intent.repairs) and not intent.schema_failures)
+    for at, repair in enumerate(intent.repairs, start=1):
+        mended = at == len(intent.repairs) and not intent.schema_failures
         services.metrics.repair(route, "extracted" if repair.kind == "extracted" else "repaired" if mended else "invalid")
 
 

@@ -111,20 +111,20 @@ class Metrics:
         """A key was refused: ``missing``, ``unknown``, ``expired``, ``revoked`` ..."""
         self._keys.add(reason)
 
-    def attempt(self, attempt: Attempt, operation: str = CHAT) -> None:
+    def attempt(self, attempt: Attempt, operation: str = CHAT, provider: str = OPENAI) -> None:
         """A call of a target ended: counts it, its tokens and its cost, and feeds the conventions' two GenAI histograms.
 
-        ``operation`` is what was asked of it, ``CHAT`` or ``EMBEDDINGS``.
+        ``operation`` is what was asked of it, ``CHAT`` or ``EMBEDDINGS``; ``provider`` the conventions' name of who was asked (``semconv.provider_name``).
         """
         target, model, error = attempt.target, attempt.model, attempt.error or ""
         self._attempts.add(target, attempt.purpose.value, error)
-        self._gen_ai_duration.observe((attempt.ended_ns - attempt.started_ns) / 1e9, operation, OPENAI, model, error)
+        self._gen_ai_duration.observe((attempt.ended_ns - attempt.started_ns) / 1e9, operation, provider, model, error)
         if attempt.cost_microusd:
             self._cost.add(target, amount=attempt.cost_microusd)
         if attempt.usage is not None:
             for kind, tokens in (("input", attempt.usage.input_tokens), ("output", attempt.usage.output_tokens)):
                 self._tokens.add(target, kind, amount=tokens)
-                self._gen_ai_tokens.observe(tokens, operation, OPENAI, model, kind)
+                self._gen_ai_tokens.observe(tokens, operation, provider, model, kind)
 
     def attempt_skipped(self, target: str, reason: str) -> None:
         """A target was passed over for an intent: ``breaker.open``, ``when.labels`` ..."""

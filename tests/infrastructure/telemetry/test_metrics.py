@@ -35,6 +35,14 @@ def test_an_attempt_feeds_counters_and_the_histograms_of_the_conventions(metrics
     assert read("gen_ai_client_token_usage_bucket", **GEN_AI, gen_ai_token_type="output", le="16.0") == 0
 
 
+def test_an_attempt_is_told_by_what_was_asked_of_whom(metrics: Metrics, read: Read) -> None:
+    usage = Usage(10, 0, False)
+    metrics.attempt(Attempt(target="t", model="m", started_ns=0, ended_ns=2_000_000_000, usage=usage), "embeddings", "gcp.gemini")
+    asked = {"gen_ai_operation_name": "embeddings", "gen_ai_provider_name": "gcp.gemini", "gen_ai_request_model": "m"}
+    assert read("gen_ai_client_operation_duration_seconds_sum", **asked, error_type="") == 2
+    assert read("gen_ai_client_token_usage_sum", **asked, gen_ai_token_type="input") == 10
+
+
 def test_a_breakers_gauge_is_one_for_the_state_that_it_is_in(metrics: Metrics, read: Read) -> None:
     metrics.breaker("primary", "closed")
     metrics.breaker("backup", "closed")
