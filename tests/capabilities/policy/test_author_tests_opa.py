@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from gateway.capabilities.policy.author_tests_opa import report_tests_by_opa
 from gateway.capabilities.policy.bundle import load_bundle
 from gateway.capabilities.policy.problems import PolicyError
 from tests.capabilities.policy.conftest import Write
+from tests.servers.opa_server import opa_binary
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 TESTS = """package gateway.intent_test
@@ -34,10 +33,8 @@ needs_opa = pytest.mark.services
 
 @pytest.fixture(autouse=True)
 def opa(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("services") and not (os.environ.get("OPA_BIN") or shutil.which("opa")):
-        if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1":
-            pytest.fail("there is no opa: set OPA_BIN")
-        pytest.skip("there is no opa: set OPA_BIN")
+    if request.node.get_closest_marker("services"):
+        opa_binary()
 
 
 @needs_opa

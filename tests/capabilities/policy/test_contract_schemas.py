@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from gateway.capabilities.policy.contract import samples
 from gateway.capabilities.policy.contract_schemas import FILES, OF_ONE_HOOK, input_schema, schemas, verdict_schema
 from gateway.domain import Hook
 from gateway.testing import local_gateway
+from tests.servers.opa_server import opa_binary
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "gateway" / "contract"
@@ -98,9 +97,7 @@ def test_obligations_of_one_hook_exist() -> None:
     ],
 )
 def test_opa_finds_misspelt_paths_by_them(tmp_path: Path, hook: str, rule: str, said: str) -> None:
-    opa = os.environ.get("OPA_BIN") or shutil.which("opa")
-    if opa is None:
-        (pytest.fail if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1" else pytest.skip)("there is no opa: set OPA_BIN")
+    opa = opa_binary()
     (tmp_path / "a.rego").write_text(f"# METADATA\n# scope: package\n# schemas:\n#   - input: schema.{hook}\npackage gateway.{hook}\n\n{rule}\n")
     done = subprocess.run([opa, "check", "--strict", "--schema", str(FOLDER), str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is (not said)
@@ -109,9 +106,7 @@ def test_opa_finds_misspelt_paths_by_them(tmp_path: Path, hook: str, rule: str, 
 
 @pytest.mark.services
 def test_the_policies_that_ship_pass_the_strict_check_with_them() -> None:
-    opa = os.environ.get("OPA_BIN") or shutil.which("opa")
-    if opa is None:
-        (pytest.fail if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1" else pytest.skip)("there is no opa: set OPA_BIN")
+    opa = opa_binary()
     done = subprocess.run([opa, "check", "--strict", "--schema", str(FOLDER), str(ROOT / "policies")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from gateway.capabilities.policy.contract import samples
 from gateway.domain import Hook
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineError
 from tests.capabilities.policy.good_policies import GOOD, HEAD
+from tests.servers.opa_server import opa_binary
 
 MANY = 80
 TABLES = {"tables": {"acme": {"routes": ["assistant"]}, "x": {"y": True}}}
@@ -37,9 +36,7 @@ def changed(value: Any, chance: random.Random) -> Any:
 
 
 def test_good_policies_decide_alike_in_both_engines(tmp_path: Path) -> None:
-    opa = os.environ.get("OPA_BIN") or shutil.which("opa")
-    if opa is None:
-        (pytest.fail if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1" else pytest.skip)("there is no opa: set OPA_BIN")
+    opa = opa_binary()
     chance = random.Random(11)
     usual = samples(Hook.INTENT)["usual"]
     inputs = [copy.deepcopy(usual), *(changed(usual, chance) for _ in range(MANY))]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from gateway.capabilities.policy.bundle import load_bundle
 from gateway.capabilities.policy.contract import VERDICT_RULES, samples
 from gateway.domain import Hook
 from gateway.infrastructure.policy_engine_embedded import UNDEFINED, EmbeddedEngine, EngineError
+from tests.servers.opa_server import opa_binary
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 MANY = 400
@@ -25,12 +24,7 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture(scope="module")
 def opa() -> str:
-    found = os.environ.get("OPA_BIN") or shutil.which("opa")
-    if found is None:
-        if os.environ.get("GATEWAY_REQUIRE_SERVICES") == "1":
-            pytest.fail("there is no opa: set OPA_BIN")
-        pytest.skip("there is no opa: set OPA_BIN")
-    return found
+    return opa_binary()
 
 
 def some_value(chance: random.Random) -> Any:
