@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from gateway.domain_tasks import ApprovalTerms
 
 Json: TypeAlias = dict[str, Any]
 """A decoded JSON object."""
@@ -37,18 +40,41 @@ class Origin(StrEnum):
     CALLER = "caller"
     MODEL = "model"
     TOOL = "tool"
+    PERSON = "person"
 
 
 class State(StrEnum):
-    """The states of an intent. All but ``received`` and ``running`` are final."""
+    """The states of an intent. Those without a move in ``MOVES`` are final."""
 
     RECEIVED = "received"
     RUNNING = "running"
+    PARKED = "parked"
+    """It waits for a person. No process, connection or span is held for it."""
     COMPLETED = "completed"
     REFUSED = "refused"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    """Nobody decided in time."""
     INDETERMINATE = "indeterminate"
+    """What may or may not have happened: whoever ran it is gone."""
+
+
+_ENDS: Final = frozenset({State.COMPLETED, State.REFUSED, State.FAILED, State.CANCELLED})
+MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
+    {
+        State.RECEIVED: _ENDS | {State.RUNNING, State.PARKED},
+        State.RUNNING: _ENDS | {State.PARKED, State.INDETERMINATE},
+        State.PARKED: frozenset({State.RUNNING, State.REFUSED, State.FAILED, State.CANCELLED, State.EXPIRED}),
+        State.COMPLETED: frozenset(),
+        State.REFUSED: frozenset(),
+        State.FAILED: frozenset(),
+        State.CANCELLED: frozenset(),
+        State.EXPIRED: frozenset(),
+        State.INDETERMINATE: frozenset(),
+    }
+)
+"""Where an intent can go from each state; every move is a compare-and-set."""
 
 
 class StreamMode(StrEnum):
@@ -85,6 +111,8 @@ class Subject:
     id: str
     kind: str
     tenant: str
+    name: str = ""
+    """What its operator calls the key. A person's name where it is a person's."""
     teams: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
@@ -142,6 +170,8 @@ class Obligations:
     """Of an answer: whether one that breaks its schema may leave, marked as such."""
     retention_days: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    approval: ApprovalTerms | None = None
+    """Of ``escalate`` only: who is to decide, and how."""
 
     def reveals(self, destination: Destination, category: str) -> bool:
         """Whether a value of ``category`` may be shown to ``destination``."""

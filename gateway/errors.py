@@ -9,10 +9,14 @@
     ├── Forbidden                 403  the key lacks a role for an operator's endpoint
     ├── NotFound                  404  no such endpoint, model or record for this key
     ├── MethodNotAllowed          405
+    ├── Conflict                  409  the task or intent is in another state, or an idempotency key was used for another body
     ├── PolicyDenied              403  Rego (or its failing) refused the intent or the answer
     ├── Overloaded                429  the gateway or a target is at its limit
     ├── NoTarget                  503  no target of the route can be called now, or for this request
     ├── RecordUnavailable         503  nothing can be recorded, so nothing is answered
+    ├── PayloadUnavailable        503  what was kept of an intent cannot be read: its key is not configured
+    ├── Indeterminate             500  whoever ran the intent is gone: what it did is not known
+    ├── Settled                   any  how an intent ended earlier, told again
     ├── ShuttingDown              503
     ├── InternalError             500  a defect of the gateway itself
     └── UpstreamError             502  the target failed
@@ -127,6 +131,13 @@ class PolicyDenied(GatewayError):
         return self.reasons[0].rule
 
 
+class Conflict(GatewayError):
+    """The task or intent is in another state than what was asked needs, or an idempotency key belongs to another body. Asking again changes nothing."""
+
+    status, type, code, event = 409, "invalid_request_error", "conflict", "request.conflict"
+    retryable = False
+
+
 class Overloaded(GatewayError):
     """A limit of concurrent work is reached."""
 
@@ -143,6 +154,36 @@ class RecordUnavailable(GatewayError):
     """The record cannot be written: no record, no answer."""
 
     status, type, code, event = 503, "server_error", "record_unavailable", "record.unavailable"
+
+
+class PayloadUnavailable(GatewayError):
+    """What was kept of an intent cannot be read, because the key that it was encrypted with is not configured. Nothing is lost."""
+
+    status, type, code, event = 503, "server_error", "payload_unavailable", "payload.unavailable"
+
+
+class Indeterminate(GatewayError):
+    """Whoever ran the intent is gone, and nobody knows what came of it. It is not run again by itself."""
+
+    status, type, code, event = 500, "server_error", "indeterminate", "intent.indeterminate"
+    retryable = False
+
+
+class Settled(GatewayError):
+    """How an intent ended earlier, as it was told then: it is told again, and nothing is done again."""
+
+    retryable = False
+
+    def __init__(self, status: int, error: Mapping[str, str | None]) -> None:
+        """``error`` has ``message``, ``type``, ``param`` and ``code``, as they were rendered."""
+        super().__init__(error["message"] or "", param=error.get("param"), code=error["code"])
+        self.type = error["type"] or "server_error"  # type: ignore[misc]  # of this one error, what is otherwise of a class
+        self._status = status
+
+    @property
+    def http_status(self) -> int:
+        """The status with which it was told."""
+        return self._status
 
 
 class ShuttingDown(GatewayError):

@@ -150,6 +150,19 @@ class KeyRing:
             raise _rejected("expired")
         return known.subject
 
+    def holder(self, tenant: str, key_id: str) -> Subject | None:
+        """Who holds the key with this id, as it is now; ``None`` if the tenant has no such key, or it is revoked or expired.
+
+        Raises:
+            RecordUnavailable: The table could not be read for longer than the grace.
+        """
+        if time.monotonic() - self._read_at > self._grace_s:
+            raise RecordUnavailable("the gateway cannot read its keys; try again later", code="keys_unavailable")
+        known = self._known.get(key_id)
+        if known is None or known.subject.tenant != tenant or known.revoked or (known.expires_ns is not None and known.expires_ns <= time.time_ns()):
+            return None
+        return known.subject
+
     def refresh(self) -> None:
         """Read what has changed since the last time.
 
@@ -207,5 +220,5 @@ def _key(row: KeyRow) -> Key:
 
 def _known(row: KeyRow) -> _Known:
     key = _key(row)
-    subject = Subject(id=key.id, kind="key", tenant=key.tenant, teams=key.teams, roles=key.roles, routes=key.routes)
+    subject = Subject(id=key.id, kind="key", tenant=key.tenant, name=key.name, teams=key.teams, roles=key.roles, routes=key.routes)
     return _Known(row.digest, subject, key.expires_ns, key.revoked_ns is not None)

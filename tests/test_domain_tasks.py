@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from gateway.domain import MOVES, State
+from gateway.domain_tasks import ACTIONS, TASK_MOVES, Action, Mode, TaskState
+
+
+def test_every_state_has_its_moves_and_final_states_have_none() -> None:
+    assert set(MOVES) == set(State)
+    assert {state for state, to in MOVES.items() if not to} == set(State) - {State.RECEIVED, State.RUNNING, State.PARKED}
+    assert State.RECEIVED not in set().union(*MOVES.values())
+
+
+def test_a_parked_intent_is_answered_only_by_running_again() -> None:
+    assert State.COMPLETED not in MOVES[State.PARKED]
+    assert State.RUNNING in MOVES[State.PARKED]
+
+
+def test_every_task_can_be_decided_until_it_has_ended() -> None:
+    assert set(TASK_MOVES) == set(TaskState)
+    assert {state for state, to in TASK_MOVES.items() if TaskState.DECIDED in to} == {TaskState.OPEN, TaskState.CLAIMED}
+
+
+def test_a_person_can_refuse_in_every_mode() -> None:
+    assert set(ACTIONS) == set(Mode)
+    assert all(Action.REFUSE in actions for actions in ACTIONS.values())
