@@ -40,6 +40,10 @@ class Call:
     stream: bool
     traceparent: str | None
     received_ns: int
+    idempotency_key: str | None = None
+    """With it the call is made once, however often it is sent."""
+    wait_s: float | None = None
+    """How long the caller waits for a person; ``None`` leaves it to the route."""
 
     @property
     def embeds(self) -> bool:
