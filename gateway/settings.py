@@ -28,6 +28,7 @@ from gateway.configuration.compiled import (
     Traces,
 )
 from gateway.configuration.compiled_options import Assessment, BreakerLimits, Condition, ConfidenceWeights, NamedSchema, Retries
+from gateway.configuration.compiled_queues import Queue, Waiting, Webhook
 from gateway.configuration.compiled_routes import Price, Repair, Route, RouteTarget, Target
 from gateway.configuration.compiling import compile_settings
 from gateway.configuration.models_routing import TargetLimits
@@ -55,6 +56,7 @@ __all__ = [
     "PolicyServer",
     "Price",
     "Problem",
+    "Queue",
     "Records",
     "Redaction",
     "RedactionOptions",
@@ -73,6 +75,8 @@ __all__ = [
     "Telemetry",
     "Tenant",
     "Traces",
+    "Waiting",
+    "Webhook",
     "Where",
     "load",
     "nearest",

@@ -26,8 +26,8 @@ CONFIG = """\
 keys: {{api_key_hash: 'env:HASH', record_signing: 'env:SIGNING'}}
 database: gateway.db
 tenants:
-  acme: {{placeholder_key: 'env:ACME', redaction: {{words: {{PROJECT: [bluebird]}}}}}}
-  globex: {{placeholder_key: 'env:GLOBEX'}}
+  acme: {{placeholder_key: 'env:ACME', payload_key: 'env:ACME_PAYLOAD', redaction: {{words: {{PROJECT: [bluebird]}}}}}}
+  globex: {{placeholder_key: 'env:GLOBEX', payload_key: 'env:GLOBEX_PAYLOAD'}}
 targets:
   simulated:
     base_url: {base_url}
@@ -39,11 +39,21 @@ targets:
 routes:
   assistant: {assistant}
   assistant-large: {{target: simulated, retries: {{max: 0}}}}
+{routes}
+queues: {queues}
+waiting: {waiting}
 policy: {{path: {policies}, reload_s: 0.1}}
 records: {{heads: heads, durability: process}}
 telemetry: {telemetry}
 """
-ENV = {"HASH": "0123456789abcdef" * 4, "SIGNING": bytes(range(32)).hex(), "ACME": "acme-0123456789-placeholder", "GLOBEX": "globex-9876543210-placeholder"}
+ENV = {
+    "HASH": "0123456789abcdef" * 4,
+    "SIGNING": bytes(range(32)).hex(),
+    "ACME": "acme-0123456789-placeholder",
+    "GLOBEX": "globex-9876543210-placeholder",
+    "ACME_PAYLOAD": "acme-0123456789-payloads-0123456789",
+    "GLOBEX_PAYLOAD": "globex-9876543210-payloads-9876543210",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +66,29 @@ class Routing:
     """Of the target ``simulated``."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """More targets at the same provider, by name: their entries besides ``base_url``, such as ``model: simulated-2``."""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """More routes, by name."""
+    queues: str = "{default: {}}"
+    """``{}`` for a gateway that nobody decides for."""
+    waiting: str = "{sweep_s: 0.1, poll_s: 0.05}"
+    """How intents that wait for people are kept."""
 
 
 def config_text(base_url: str, policies: Path, *, routing: Routing | None = None, telemetry: str = "{logs: {level: error}}") -> str:
     """The config of a local gateway in front of a provider at ``base_url``; its secrets are in ``ENV``."""
     made = routing or Routing()
     more = "\n".join(f"  {name}: {{base_url: {base_url}, {entries}}}" for name, entries in made.targets.items())
-    return CONFIG.format(base_url=base_url, policies=policies, limits=made.limits, telemetry=telemetry, targets=more, assistant=made.assistant)
+    return CONFIG.format(
+        base_url=base_url,
+        policies=policies,
+        limits=made.limits,
+        telemetry=telemetry,
+        targets=more,
+        assistant=made.assistant,
+        routes="\n".join(f"  {name}: {entry}" for name, entry in made.routes.items()),
+        queues=made.queues,
+        waiting=made.waiting,
+    )
 
 
 ALLOW_ALL = {
@@ -117,12 +143,20 @@ class LocalGateway:
     provider: SimulatedProvider
     keys: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    def key(self, tenant: str = "acme", *, teams: tuple[str, ...] = ("support",), roles: tuple[str, ...] = (), routes: tuple[str, ...] = ("*",)) -> str:
-        """A key of a tenant; the same key for the same arguments."""
-        wanted = (tenant, *teams, "|", *roles, "|", *routes)
+    def key(
+        self,
+        tenant: str = "acme",
+        *,
+        name: str = "test",
+        teams: tuple[str, ...] = ("support",),
+        roles: tuple[str, ...] = (),
+        routes: tuple[str, ...] = ("*",),
+    ) -> str:
+        """A key of a tenant; the same key for the same arguments. Another ``name`` is another person."""
+        wanted = (tenant, name, *teams, "|", *roles, "|", *routes)
         if wanted not in self.keys:
             store = KeyStore(self.gateway.database, self.settings.keys.api_key_hash.reveal())
-            self.keys[wanted], _ = store.create(tenant=tenant, name="test", teams=teams, roles=roles, routes=routes, expires_ns=None)
+            self.keys[wanted], _ = store.create(tenant=tenant, name=name, teams=teams, roles=roles, routes=routes, expires_ns=None)
             self.gateway.services.keys.refresh()
         return self.keys[wanted]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.configuration.compiled_options import ConfidenceWeights, NamedSchema
+from gateway.configuration.compiled_queues import Queue, Waiting
 from gateway.configuration.compiled_routes import Route, Target
 from gateway.configuration.models import LogsShape as Logs
 from gateway.configuration.models import RedactionOptions, ServerLimits
@@ -75,6 +76,8 @@ class Tenant:
     name: str
     placeholder_key: Secret
     redaction: RedactionOptions
+    payload_keys: tuple[Secret, ...] = ()
+    """The current one first; never empty where there are queues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,8 @@ class Settings:
     routes: Mapping[str, Route]
     routes_by_name: Mapping[str, Route]
     """Routes by their name and by each of their aliases."""
+    queues: Mapping[str, Queue]
+    waiting: Waiting
     policy: Policy
     redaction: Redaction
     records: Records

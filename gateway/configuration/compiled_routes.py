@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.configuration.compiled_options import Assessment, BreakerLimits, Condition, NamedSchema, Retries
+from gateway.configuration.compiled_queues import WAIT_S
 from gateway.configuration.models_routing import TargetLimits
 from gateway.configuration.secret import Secret
 
@@ -86,6 +87,10 @@ class Route:
     """``None`` where answers are not assessed."""
     last_resort: str | None
     """The text of the answer that is given where no target gave one."""
+    wait_s: float = WAIT_S
+    """How long a caller waits for a person, if it says nothing else; 0 for not at all."""
+    buffered: bool = False
+    """Whether streams are held back until the whole answer was judged."""
 
     @property
     def first(self) -> Target:

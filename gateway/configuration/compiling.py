@@ -22,9 +22,10 @@ from gateway.configuration.compiled import (
     Tenant,
 )
 from gateway.configuration.compiled_options import NamedSchema
+from gateway.configuration.compiling_queues import compile_queue, compile_waiting, payload_keys
 from gateway.configuration.compiling_routes import compile_route, compile_target, compile_weights, left_out
 from gateway.configuration.forms import is_postgres_url
-from gateway.configuration.models import DecisionLogShape, FileShape
+from gateway.configuration.models import DecisionLogShape, FileShape, TenantShape
 from gateway.configuration.models_policy import OpaShape, PolicyShape, ShadowShape
 from gateway.configuration.problems import Where
 from gateway.configuration.references import BUNDLE_KEY, BUNDLE_TOKEN, LOG_TOKEN, OPA_TOKEN, OPA_URL, Resolved
@@ -44,17 +45,14 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
         server=Server(listen=_listen(shape.server.listen), limits=shape.server.limits, shutdown_s=shape.server.shutdown_s),
         keys=Keys(api_key_hash=_required(resolved, ("keys", "api_key_hash")), record_signing=_required(resolved, ("keys", "record_signing"))),
         database=_database(folder, shape.database, resolved),
-        tenants=MappingProxyType(
-            {
-                name: Tenant(name=name, placeholder_key=_required(resolved, ("tenants", name, "placeholder_key")), redaction=_frozen(tenant.redaction))
-                for name, tenant in shape.tenants.items()
-            }
-        ),
+        tenants=MappingProxyType({name: _tenant(name, tenant, resolved) for name, tenant in shape.tenants.items()}),
         targets=MappingProxyType(targets),
         schemas=MappingProxyType(schemas),
         confidence=compile_weights(shape.confidence.weights),
         routes=MappingProxyType(routes),
         routes_by_name=MappingProxyType({called: route for route in routes.values() for called in (route.name, *route.aliases)}),
+        queues=MappingProxyType({name: compile_queue(name, queue, resolved) for name, queue in shape.queues.items()}),
+        waiting=compile_waiting(shape.waiting),
         policy=_policy(folder, shape.policy, resolved),
         redaction=Redaction(memo_entries=shape.redaction.memo_entries),
         records=Records(
@@ -66,6 +64,15 @@ def compile_settings(document: Document, shape: FileShape, resolved: Resolved) -
         telemetry=Telemetry(traces=shape.telemetry.traces, logs=shape.telemetry.logs),
         decision_log=None if shape.decision_log is None else _decision_log(folder, shape.decision_log, resolved),
         left_out=tuple(left_out(document, shape.routes, resolved)),
+    )
+
+
+def _tenant(name: str, shape: TenantShape, resolved: Resolved) -> Tenant:
+    return Tenant(
+        name=name,
+        placeholder_key=_required(resolved, ("tenants", name, "placeholder_key")),
+        redaction=_frozen(shape.redaction),
+        payload_keys=payload_keys(name, len(shape.older_payload_keys), resolved),
     )
 
 

@@ -53,6 +53,8 @@ def compile_route(name: str, shape: RouteShape, targets: Mapping[str, Target], s
         repair=Repair(asks=shape.repair.asks, temperature=shape.repair.temperature, target=targets.get(shape.repair.target or "")),
         assessment=Assessment(**dict(shape.confidence)) if shape.confidence else None,
         last_resort=_text(shape.last_resort),
+        wait_s=shape.wait_s,
+        buffered=shape.buffered,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from gateway.configuration.secret import parse_env, postgres_url
+from gateway.domain_tasks import QUEUE_PREFIX, REFUSE, RELEASE
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z", re.ASCII)
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}\Z", re.ASCII)
@@ -157,6 +158,14 @@ def is_json(value: object) -> bool:
     return True
 
 
+def _on_expiry(value: str) -> str:
+    _must(
+        value in {REFUSE, RELEASE} or (value.startswith(QUEUE_PREFIX) and NAME.match(value.removeprefix(QUEUE_PREFIX)) is not None),
+        "must be refuse, release or queue:NAME",
+    )
+    return value
+
+
 def _text(value: str) -> str:
     _must(bool(value.strip()) and "\0" not in value, "is empty")
     return value
@@ -187,6 +196,7 @@ Url = Annotated[str, AfterValidator(_url)]
 TraceLink = Annotated[str, AfterValidator(_trace_link)]
 UrlOrEnv = Annotated[str, AfterValidator(_url_or_env)]
 OriginOrEnv = Annotated[str, AfterValidator(_origin_or_env)]
+OnExpiry = Annotated[str, AfterValidator(_on_expiry)]
 Reference = Annotated[str, AfterValidator(_reference)]
 Text = Annotated[str, AfterValidator(_text)]
 Aliases = Annotated[tuple[Annotated[str, AfterValidator(_alias)], ...], AfterValidator(_no_twins)]

@@ -24,6 +24,7 @@ from gateway.configuration.forms import (
     section,
 )
 from gateway.configuration.models_policy import PolicyShape
+from gateway.configuration.models_queues import QueueShape, WaitingShape
 from gateway.configuration.models_routing import ConfidenceShape, RouteShape, TargetShape
 
 
@@ -68,6 +69,12 @@ class TenantShape(Shape):
     placeholder_key: Reference = Field(
         description="Secret of at least 16 bytes; the same value has the same placeholder within the tenant and another one outside."
     )
+    payload_key: Reference | None = Field(
+        None,
+        description="Secret of at least 32 bytes with which what waits for a person, and kept answers, are encrypted and approvals signed. "
+        "Required where there are queues.",
+    )
+    older_payload_keys: tuple[Reference, ...] = Field((), description="Earlier payload keys, for what is still kept under them.")
     redaction: RedactionOptions = section(RedactionOptions, "What this tenant adds to the built-in findings.")
 
 
@@ -145,6 +152,10 @@ class FileShape(Shape):
     tenants: Mapping[Name, TenantShape] = Field(min_length=1, description="The tenants by name.")
     targets: Mapping[Name, TargetShape] = Field(min_length=1, description="The servers that can be called, by name.")
     routes: Mapping[Name, RouteShape] = Field(min_length=1, description="What callers can ask for, by name: the `model` of a request.")
+    queues: Mapping[Name, QueueShape] = Field(
+        default_factory=dict, description="Where what policy escalates waits for people, by name; without any, it is refused."
+    )
+    waiting: WaitingShape = section(WaitingShape, "How intents that wait for people are kept.")
     policy: PolicyShape = section(PolicyShape, "The Rego that decides.")
     redaction: RedactionShape = section(RedactionShape, "How findings are made, for all tenants.")
     records: RecordsShape = section(RecordsShape, "How records are kept.")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.configuration.compiled_options import Assessment, BreakerLimits, ConfidenceWeights, Retries
+from gateway.configuration.compiled_queues import WAIT_S
 from gateway.configuration.forms import (
     Aliases,
     FoundCategories,
@@ -154,6 +155,13 @@ class RouteShape(Shape):
     repair: RepairShape = section(RepairShape, "What is done about an answer that breaks its schema.")
     confidence: AssessmentShape | None = Field(
         None, description="With this section, {} too, the confidence in answers is scored, for which streams are held back until they are whole."
+    )
+    wait_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
+        WAIT_S,
+        description="Seconds for which a caller waits for a person before it is told where to ask later; 0 for at once. X-Gateway-Wait sets another number.",
+    )
+    buffered: bool = Field(
+        False, description="true holds streams back until the whole answer is judged: needed where policy gives answers of this route to people."
     )
     last_resort: LastResort = Field(
         None,

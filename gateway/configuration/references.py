@@ -11,14 +11,28 @@ from typing import NamedTuple
 
 from gateway.configuration.forms import is_origin, is_url
 from gateway.configuration.problems import Where, dotted
+from gateway.configuration.queue_checks import check_queues
 from gateway.configuration.route_checks import check_routes
 from gateway.configuration.schema_files import read_schemas
-from gateway.configuration.secret import Decode, Secret, UnresolvedError, at_least, ed25519_seed, header_value, lookup, parse_env, postgres_url, resolve
+from gateway.configuration.secret import (
+    Decode,
+    Secret,
+    UnresolvedError,
+    at_least,
+    ed25519_seed,
+    header_value,
+    lookup,
+    parse_env,
+    postgres_url,
+    resolve,
+    webhook_key,
+)
 from gateway.configuration.source import Document, at, mapping
 from gateway.domain import Json
 
 API_KEY_HASH_BYTES = 32
 PLACEHOLDER_KEY_BYTES = 16
+PAYLOAD_KEY_BYTES = 32
 BUNDLE_KEY_BYTES = 16
 OPA_URL: Where = ("policy", "opa", "url")
 OPA_TOKEN: Where = ("policy", "opa", "token")
@@ -68,6 +82,7 @@ def resolve_all(document: Document, env: Mapping[str, str]) -> Resolved:
     _check_shared(document, resolved)
     resolved.schemas = read_schemas(document)
     check_routes(document)
+    check_queues(document)
     _check_policy(document)
     _check_decision_log(document)
     return resolved
@@ -83,13 +98,27 @@ def secret_references(document: Document) -> Iterator[SecretReference]:
         (BUNDLE_TOKEN, header_value),
         (LOG_TOKEN, header_value),
         (BUNDLE_KEY, at_least(BUNDLE_KEY_BYTES)),
-        *((("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)) for name in mapping(document.data.get("tenants"))),
+        *(place for name, tenant in mapping(document.data.get("tenants")).items() for place in _tenant_places(name, mapping(tenant))),
+        *((("queues", name, "webhook", "secret"), webhook_key) for name in mapping(document.data.get("queues"))),
         *((("targets", name, "api_key"), header_value) for name in mapping(document.data.get("targets"))),
     ]
     for where, decode in places:
         text = at(document, where)
         if isinstance(text, str) and (parse_env(text) or text.startswith("file:")):
-            yield SecretReference(where, text, decode, str(where[1]) if where[0] == "targets" else None, where[0] in {"keys", "tenants"})
+            yield SecretReference(where, text, decode, str(where[1]) if where[0] == "targets" else None, _is_local(where))
+
+
+def _tenant_places(name: str, tenant: Mapping[str, object]) -> Iterator[tuple[Where, Decode]]:
+    yield ("tenants", name, "placeholder_key"), at_least(PLACEHOLDER_KEY_BYTES)
+    yield ("tenants", name, "payload_key"), at_least(PAYLOAD_KEY_BYTES)
+    older = tenant.get("older_payload_keys")
+    for index in range(len(older) if isinstance(older, tuple) else 0):
+        yield ("tenants", name, "older_payload_keys", index), at_least(PAYLOAD_KEY_BYTES)
+
+
+def _is_local(where: Where) -> bool:
+    """An older key is not drawn: only the one that was in use opens anything. A webhook's is, and then given to the receiver."""
+    return where[0] in {"keys", "tenants", "queues"} and "older_payload_keys" not in where
 
 
 def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) -> Secret | None:
@@ -101,6 +130,7 @@ def _secret(document: Document, place: SecretReference, env: Mapping[str, str]) 
 
 def _environment_texts(document: Document) -> Iterator[tuple[Where, str]]:
     places: list[Where] = [("targets", name, key) for name in mapping(document.data.get("targets")) for key in ("base_url", "model")]
+    places += [("queues", name, "webhook", "url") for name in mapping(document.data.get("queues"))]
     for where in (*places, OPA_URL):
         text = at(document, where)
         if isinstance(text, str) and parse_env(text):
@@ -110,7 +140,7 @@ def _environment_texts(document: Document) -> Iterator[tuple[Where, str]]:
 def _environment_text(where: Where, text: str, env: Mapping[str, str]) -> str:
     reference = parse_env(text)
     value = lookup(reference, env) if reference else text
-    if where[-1] == "base_url" and not is_url(value):
+    if where[-1] in {"base_url", "url"} and where != OPA_URL and not is_url(value):
         raise UnresolvedError(f"{text.partition(':-')[0]} does not hold a URL such as http://127.0.0.1:9101/v1 (http or https, no user, query or fragment)")
     if where == OPA_URL and not is_origin(value):
         raise UnresolvedError(f"{text.partition(':-')[0]} does not hold a URL such as http://127.0.0.1:8181 (http or https, no path, user, query or fragment)")
@@ -142,7 +172,7 @@ def _check_decision_log(document: Document) -> None:
 
 
 def _check_shared(document: Document, resolved: Resolved) -> None:
-    """No two tenants have one placeholder key: the same value would have the same placeholder with both."""
+    """No secret of a tenant is one of another's, whose data it would open, nor stands in two places, where changing it would change too much."""
     owner: dict[bytes, Where] = {}
     for where, secret in resolved.secrets.items():
         if secret is not None and where[0] == "tenants":

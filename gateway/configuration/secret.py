@@ -166,6 +166,17 @@ def _base64(raw: bytes) -> bytes:
     return base64.b64decode(raw, validate=True)
 
 
+def webhook_key(raw: bytes) -> bytes:
+    """A form: the key of a webhook's signatures, 24 to 64 bytes in base64, with or without ``whsec_`` (Standard Webhooks, "Signature scheme")."""
+    try:
+        key = _base64(raw.removeprefix(b"whsec_"))
+    except ValueError:
+        raise ValueError("is not base64, with or without whsec_ before it") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"holds {len(key)} bytes in base64; a webhook's key has 24 to 64")
+    return at_least(24)(key)
+
+
 def header_value(raw: bytes) -> bytes:
     """A form: what can stand in an HTTP header, as a provider's API key must (visible ASCII, RFC 9110 section 5.5)."""
     if not all(0x21 <= byte <= 0x7E for byte in raw):

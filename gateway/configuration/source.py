@@ -135,7 +135,7 @@ def at(document: Document, where: Where) -> Any:
     """The plain value at ``where``; ``None`` where there is none."""
     value: Any = document.data
     for part in where:
-        value = mapping(value).get(part)
+        value = mapping(dict(enumerate(value)) if isinstance(value, tuple) else value).get(part)
     return value
 
 
