@@ -4,13 +4,17 @@
 helper that makes recovery cheap: an intent stands in it between the commit of its ``opened`` and that of its ``closed`` entry. ``marks`` holds a
 random token per subject, renewed with every change, so that other processes see a change by reading one row. ``log_positions`` says how far the decision
 log has come in each chain.
+
+The rest is of people's decisions. An intent has a row in ``intents`` while it waits for a person, or where it came with an idempotency key; what it takes
+to go on is in ``payloads``, encrypted. ``tasks``, their history ``task_moves``, ``approvals`` and ``announcements`` hang on it. Each index there serves one
+query of ``database_intents`` or ``database_tasks``; the partial ones hold only what is still to be done, however much waits or has ended.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text, text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in ``migrations/versions``; a test holds the two equal. Comparing it costs no import of Alembic."""
 
 
@@ -90,3 +94,144 @@ log_positions = Table(
     Column("seq", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", "writer"),
 )
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("id", _TEXT, nullable=False),
+    Column("subject", _TEXT, nullable=False),
+    Column("state", _TEXT, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("surface", _TEXT, nullable=False),
+    Column("route", _TEXT, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("call_sha256", _TEXT, nullable=False),
+    Column("idempotency_key", _TEXT),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("changed_ns", BigInteger, nullable=False),
+    Column("trace", _TEXT, nullable=False),
+    Column("task_id", _TEXT),
+    Column("ready_ns", BigInteger),
+    Column("holds", BigInteger, nullable=False),
+    Column("http_status", BigInteger),
+    Column("collected_ns", BigInteger),
+    Column("record_expires_ns", BigInteger),
+    Column("expires_ns", BigInteger),
+    PrimaryKeyConstraint("tenant", "id"),
+)
+JOINABLE = text("idempotency_key IS NULL AND collected_ns IS NULL")
+"""An outcome that nobody has fetched, of a call that is known by its content alone."""
+ENDED = text("state NOT IN ('parked', 'running')")
+_KEYED, _READY = text("idempotency_key IS NOT NULL"), text("ready_ns IS NOT NULL")
+_of = intents.c
+Index("ix_intents_key", _of.tenant, _of.subject, _of.idempotency_key, unique=True, sqlite_where=_KEYED, postgresql_where=_KEYED)
+Index("ix_intents_call", _of.tenant, _of.subject, _of.call_sha256, _of.created_ns, sqlite_where=JOINABLE, postgresql_where=JOINABLE)
+Index("ix_intents_ready", _of.ready_ns, sqlite_where=_READY, postgresql_where=_READY)
+Index("ix_intents_expiry", _of.expires_ns, sqlite_where=ENDED, postgresql_where=ENDED)
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("intent_id", _TEXT, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("key_id", _TEXT, nullable=False),
+    Column("sealed", _Blob, nullable=False),
+    Column("expires_ns", BigInteger),
+    PrimaryKeyConstraint("tenant", "intent_id", "kind"),
+)
+_EXPIRES = text("expires_ns IS NOT NULL")
+Index("ix_payloads_expiry", payloads.c.expires_ns, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("id", _TEXT, nullable=False),
+    Column("intent_id", _TEXT, nullable=False),
+    Column("queue", _TEXT, nullable=False),
+    Column("mode", _TEXT, nullable=False),
+    Column("hook", _TEXT, nullable=False),
+    Column("state", _TEXT, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("route", _TEXT, nullable=False),
+    Column("requester", _TEXT, nullable=False),
+    Column("requester_name", _TEXT, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("due_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("on_expiry", _TEXT, nullable=False),
+    Column("min_approvers", BigInteger, nullable=False),
+    Column("distinct_from", _TEXT, nullable=False),
+    Column("claimed_by", _TEXT),
+    Column("claimed_name", _TEXT),
+    Column("claimed_until_ns", BigInteger),
+    Column("reasons", _TEXT, nullable=False),
+    Column("signals", _TEXT, nullable=False),
+    Column("confidence", Double),
+    Column("policy_revision", _TEXT, nullable=False),
+    Column("scope_sha256", _TEXT, nullable=False),
+    Column("hold_sha256", _TEXT, nullable=False),
+    Column("outcome", _TEXT),
+    Column("moved", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "id"),
+)
+WAITING = text("state IN ('open', 'claimed')")
+Index("ix_tasks_intent", tasks.c.tenant, tasks.c.intent_id)
+Index("ix_tasks_due", tasks.c.tenant, tasks.c.state, tasks.c.due_ns, tasks.c.id)
+Index("ix_tasks_queue", tasks.c.tenant, tasks.c.queue, tasks.c.state, tasks.c.due_ns, tasks.c.id)
+Index("ix_tasks_expiry", tasks.c.expires_ns, sqlite_where=WAITING, postgresql_where=WAITING)
+
+task_moves = Table(
+    "task_moves",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("task_id", _TEXT, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("move", _TEXT, nullable=False),
+    Column("by", _TEXT, nullable=False),
+    Column("name", _TEXT, nullable=False),
+    Column("facts", _TEXT, nullable=False),
+    PrimaryKeyConstraint("tenant", "task_id", "seq"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("id", _TEXT, nullable=False),
+    Column("intent_id", _TEXT, nullable=False),
+    Column("task_id", _TEXT, nullable=False),
+    Column("hook", _TEXT, nullable=False),
+    Column("by", _TEXT, nullable=False),
+    Column("name", _TEXT, nullable=False),
+    Column("roles", _TEXT, nullable=False),
+    Column("teams", _TEXT, nullable=False),
+    Column("mode", _TEXT, nullable=False),
+    Column("action", _TEXT, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("scope_sha256", _TEXT, nullable=False),
+    Column("hold_sha256", _TEXT, nullable=False),
+    Column("policy_revision", _TEXT, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("key_id", _TEXT, nullable=False),
+    Column("mac", _Blob, nullable=False),
+    Column("used_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+    PrimaryKeyConstraint("tenant", "id"),
+)
+Index("ix_approvals_intent", approvals.c.tenant, approvals.c.intent_id)
+
+announcements = Table(
+    "announcements",
+    metadata,
+    Column("tenant", _TEXT, nullable=False),
+    Column("task_id", _TEXT, nullable=False),
+    Column("queue", _TEXT, nullable=False),
+    Column("due_ns", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "task_id", "queue"),
+)
+Index("ix_announcements_due", announcements.c.due_ns)

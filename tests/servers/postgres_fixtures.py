@@ -60,7 +60,8 @@ def ready_postgres(postgres_server: Postgres, _prepared: str) -> Iterator[Secret
     """The address of a database with the current schema and nothing in it. It is emptied after the test: dropping one takes the server 0.1 s."""
     yield secret(postgres_server.url(_prepared))
     postgres_server.cut(_prepared)
-    postgres_server.admin("DELETE FROM entries; DELETE FROM open_intents; DELETE FROM keys; DELETE FROM marks", _prepared)
+    tables = "entries open_intents keys marks log_positions intents payloads tasks task_moves approvals announcements"
+    postgres_server.admin("; ".join(f"DELETE FROM {table}" for table in tables.split()), _prepared)
 
 
 @pytest.fixture(params=BOTH)
