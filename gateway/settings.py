@@ -34,7 +34,7 @@ from gateway.configuration.compiling import compile_settings
 from gateway.configuration.models_routing import TargetLimits
 from gateway.configuration.parts import Parts
 from gateway.configuration.parts import parts_of as _parts_of
-from gateway.configuration.problems import Problem, SettingsError, Where, nearest
+from gateway.configuration.problems import Problem, SettingsError, Where, dotted, nearest
 from gateway.configuration.references import SecretReference, resolve_all, secret_references
 from gateway.configuration.secret import Secret
 from gateway.configuration.shape import check
@@ -78,6 +78,7 @@ __all__ = [
     "Waiting",
     "Webhook",
     "Where",
+    "dotted",
     "load",
     "nearest",
     "parts_of",

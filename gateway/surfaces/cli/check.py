@@ -24,6 +24,7 @@ from gateway.infrastructure.database import Database, DatabaseError
 from gateway.settings import Parts, Problem, RedactionOptions, Route, Secret, Settings, SettingsError, Target, Tenant, load, parts_of
 from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
 from gateway.surfaces.cli.opa_words import about_opa, ask_opa
+from gateway.surfaces.cli.queue_words import about_queues, about_waiting
 from gateway.surfaces.cli.route_words import about, in_order
 
 
@@ -151,7 +152,10 @@ def report(compiled: Compiled) -> Iterator[str]:
     for route in settings.routes.values():
         yield _route(route, compiled.policy)
         yield from (f"           {line}" for line in about(route))
+        if settings.queues:
+            yield f"           {about_waiting(route.wait_s)}"
     yield from (f"left out   {part.where} (line {part.line}): {part.why}" for part in settings.left_out)
+    yield from about_queues(settings)
     records = settings.records
     yield f"records    durable against loss of {records.durability}, heads in {records.heads}, content kept {records.retention_days} days"
     yield _telemetry(settings)
@@ -181,6 +185,8 @@ def _stream_mode(route: Route, policy: Policy) -> str:
     """The mode in which streams leave, and why."""
     if route.schema or route.assessment:
         return f"{StreamMode.BUFFERED}: an answer that {'meets a schema' if route.schema else 'is assessed'} has to be whole then"
+    if route.buffered:
+        return f"{StreamMode.BUFFERED}: the route says so"
     if policy.reads_answer_content:
         return f"{StreamMode.BUFFERED}: the answer policy reads the content, which has to be whole then"
     return f"{StreamMode.PASS}, as they come: the answer policy does not read the content"

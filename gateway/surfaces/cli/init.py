@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.settings import SecretReference, secrets_of
+from gateway.settings import SecretReference, dotted, secrets_of
 from gateway.surfaces.cli.config_file import Refusal, config_option, refusing
 
 SECRET_BYTES = 32
@@ -35,14 +35,15 @@ def _make(reference: SecretReference, folder: Path) -> str:
     if reference.target is not None:
         return f"missing  {name}: put the API key of target {reference.target} there"
     if not reference.local:
-        return f"missing  {name}: put the value of {reference.where[0]} there"
+        return f"missing  {name}: put the value of {dotted(reference.where)} there"
     if not path.is_relative_to(folder):
         return f"missing  {name}: outside the config's folder, so it is yours to make"
     try:
         made = _write(path, folder)
     except OSError as error:
         raise Refusal(f"{path}: cannot be made: {error.strerror}") from None
-    return f"made     {name}" if made else ""
+    told = "; give it to the webhook's receiver too" if made and reference.where[0] == "queues" else ""
+    return f"made     {name}{told}" if made else ""
 
 
 def _write(path: Path, folder: Path) -> bool:

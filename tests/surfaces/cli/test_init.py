@@ -80,3 +80,19 @@ def test_the_url_of_a_database_is_not_drawn(write_config: WriteConfig, good_text
     config = write_config(good_text, ("keys:", "database: file:database-url\nkeys:"))
     assert init(config).output == "missing  database-url: put the value of database there\n"
     assert not (config.parent / "database-url").exists()
+
+
+def test_payload_keys_and_webhook_secrets_are_drawn_but_no_older_key_is_made_up(write_config: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    keys = "    payload_key: file:.gateway/payload\n    older_payload_keys: ['file:.gateway/older']\n    placeholder_key"
+    queues = "queues: {reviews: {webhook: {url: 'https://hooks.example.com', secret: 'file:.gateway/hook'}}}\nserver:"
+    config = write_config(good_text, ("    placeholder_key", keys), ("server:", queues))
+    assert init(config).output.splitlines() == [
+        "made     .gateway/payload",
+        "missing  .gateway/older: put the value of tenants.acme.older_payload_keys[0] there",
+        "made     .gateway/hook; give it to the webhook's receiver too",
+    ]
+    config.write_text(config.read_text().replace("    older_payload_keys: ['file:.gateway/older']\n", ""))
+    settings = load(config, good_env)
+    webhook = settings.queues["reviews"].webhook
+    assert webhook is not None
+    assert (len(settings.tenants["acme"].payload_keys[0].reveal()), len(webhook.secret.reveal())) == (64, 48)
