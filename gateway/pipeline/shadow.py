@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.capabilities.policy.shadow_worker import NONE, Shadowed, outcome, rules
+from gateway.capabilities.policy.shadow_worker import NONE, Shadowed, rules
 from gateway.domain import Decision, Destination, Hook, Json, Obligations
 from gateway.pipeline.intent import Intent
 from gateway.pipeline.services import Services
@@ -42,6 +42,6 @@ def _facts(intent: Intent, shadowed: Shadowed) -> Json:
         "hook": shadowed.hook.value,
         "difference": shadowed.difference,
         "revision": decision.revision,
-        "outcome": outcome(decision.verdict),
+        "outcome": decision.verdict.outcome,
         "rules": named,
     }

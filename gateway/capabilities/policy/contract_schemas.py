@@ -13,6 +13,7 @@ from gateway.capabilities.policy import verdict as bounds
 from gateway.capabilities.policy.contract import SCHEMA
 from gateway.capabilities.policy.contract_forms import Schema, document, flag, many, number, one_of, or_null, section, table, text, texts, whole
 from gateway.domain import Destination, Hook, Origin
+from gateway.domain_tasks import EXPIRY, QUEUE_PREFIX, REFUSE, RELEASE, Action, Mode
 
 FILES: Final[Mapping[str, str]] = {hook.value: f"{hook.value}.json" for hook in Hook} | {"verdict": "verdict.json"}
 """The files of ``gateway/contract/`` by the name under which OPA knows them: ``schema.intent``."""
@@ -41,7 +42,7 @@ def input_schema(hook: Hook) -> Schema:
 def verdict_schema() -> Schema:
     """What a verdict may say; the limits are those of its parser."""
     fields = {
-        "outcome": one_of(bounds.OUTCOMES, "allow lets the intent or its answer go; deny refuses; escalate refuses as long as there is no queue of people."),
+        "outcome": one_of(bounds.OUTCOMES, "allow lets the intent or its answer go; deny refuses; escalate leaves it to a person."),
         "reasons": many(_reason(), "Why, for the caller and the record; never with content in it.", maxItems=bounds.MAX_REASONS),
         "obligations": section(_obligations(), "What has to be met besides; what is missing is at its strictest."),
     }
@@ -85,18 +86,6 @@ def _asked() -> dict[str, Schema]:
         {"type": {"type": "string"}, "function": section({"name": {"type": "string"}}, "The function.", others=_ANYTHING)}, "A tool.", others=_ANYTHING
     )
     unscanned = section({"where": text("A path."), "kind": one_of(["image", "audio", "file", "tokens"], "What it is.")}, "Content that nobody could scan.")
-    approval = section(
-        {
-            "by": text("Who approved."),
-            "roles": texts("The roles of the approver."),
-            "mode": text("How it was approved."),
-            "at": text("When, RFC 3339."),
-            "scope_sha256": text("The call that was approved."),
-            "policy_revision": text("The policy that asked for it."),
-            "expires_at": text("When it ends, RFC 3339."),
-        },
-        "An approval.",
-    )
     request = {
         "route": text("The route that is asked for, without aliases."),
         "stream": flag("Whether the answer is to be streamed."),
@@ -107,10 +96,7 @@ def _asked() -> dict[str, Schema]:
         "cost_estimate_microusd": or_null(whole("About what its input costs at the route's first target, in micro-USD; null where the price is unknown.")),
         "unscanned": many(unscanned, "Content that nobody could scan, such as images."),
     }
-    return {
-        "request": section(request, "What is asked for."),
-        "approvals": many(approval, "Approvals of people; empty while there is no queue."),
-    }
+    return {"request": section(request, "What is asked for.")}
 
 
 def _answered() -> dict[str, Schema]:
@@ -127,8 +113,8 @@ def _answered() -> dict[str, Schema]:
         "tool_errors": whole("Tool calls that are not of the tools or their schemas."),
     }
     answer = {
-        "source": one_of(["model", "gateway"], "model, or gateway for the route's last resort."),
-        "author": text("The model, or last_resort."),
+        "source": one_of(["model", "gateway", "person"], "model, gateway for the route's last resort, person where one answered or edited the draft."),
+        "author": text("The model, last_resort, or the id of the person's key."),
         "text": text("All that the caller could read in a choice: its content, then whatever else the message says, each on a line of its own."),
         "finish_reason": or_null(text("Why the model stopped.")),
         "tool_calls": many(table(_ANYTHING, "A tool call."), "The tool calls, legacy function calls among them."),
@@ -164,10 +150,52 @@ def _common() -> dict[str, Schema]:
     }
     return {
         "findings": many(section(finding, "A finding."), "What is sensitive: what, how many and where, never a value."),
-        "versions": section({"config": text("Digest of the config.")}, "What was in force."),
+        "approvals": many(
+            section(_approval(), "An approval."), "What people have decided in favour of this very call, and still holds; empty before anybody was asked."
+        ),
+        "versions": section({"config": text("Digest of the config."), "policy": text("Revision of the policy.")}, "What was in force."),
         "time": text("Now, RFC 3339 in UTC.", format="date-time"),
         "trace_id": text("The trace, 32 hexadecimal digits."),
         "attempt": whole("Calls of targets so far.", minimum=0),
+    }
+
+
+def _approval() -> dict[str, Schema]:
+    """One decision of a person, as policy sees it; ``capabilities.approvals`` makes it."""
+    return {
+        "id": text("The id of the approval."),
+        "hook": one_of(Hook, "Whose escalation it answers."),
+        "by": text(f"The id of the person's key; {EXPIRY} where nobody decided in time and policy had said that it goes on then."),
+        "name": text("The person's name."),
+        "roles": texts("The person's roles when deciding."),
+        "teams": texts("The person's teams when deciding."),
+        "mode": one_of(Mode, "What the person was asked to do."),
+        "action": one_of([action for action in Action if action is not Action.REFUSE], "What the person decided."),
+        "at": text("When, RFC 3339 in UTC."),
+        "scope_sha256": text("Digest of the call and, where a draft was judged, of that draft."),
+        "policy_revision": text("Revision of the policy that asked for it."),
+        "expires_at": text("Until when it holds, RFC 3339 in UTC."),
+    }
+
+
+def _terms() -> dict[str, Schema]:
+    """``obligations.approval``."""
+    name = {"type": "string", "minLength": 1, "maxLength": bounds.MAX_LABEL_CHARS}
+    return {
+        "mode": one_of(Mode, "approve and answer of an intent, review of an answer; without it, approve or review."),
+        "queue": text("The queue of people; without it, the only one of the config, or the one named default.", pattern=f"^{bounds.QUEUE.pattern}$"),
+        "min_approvers": whole("How many different persons have to agree; without it, one.", minimum=1, maximum=bounds.MAX_APPROVERS),
+        "distinct_from": many(
+            one_of(bounds.DISTINCT_FROM, "requester: who sent the intent; reviewers: who decided earlier about it."),
+            "Who must not be the person that decides.",
+            maxItems=len(bounds.DISTINCT_FROM),
+        ),
+        "expires_in_s": whole("How many seconds there are to decide; without it, as the queue says.", minimum=1, maximum=bounds.MAX_EXPIRES_S),
+        "on_expiry": text(
+            "What happens when nobody decided in time: refuse, release (it goes on without a person) or queue:NAME; without it, as the queue says.",
+            pattern=f"^(?:{REFUSE}|{RELEASE}|{QUEUE_PREFIX}{bounds.QUEUE.pattern})$",
+        ),
+        "skills": many(name, "Has to be empty: no queue knows yet what its people can do.", maxItems=0),
     }
 
 
@@ -205,6 +233,7 @@ def _obligations() -> dict[str, Schema]:
             "the outcome is allow."
         ),
         "retention_days": whole("How many days the record keeps its content.", minimum=1, maximum=bounds.MAX_RETENTION_DAYS),
+        "approval": section(_terms(), "Of escalate alone: who is to decide, and how."),
         "labels": table(
             name, "Stand on the record; the conditions when.labels of a route's targets look at those of the intent.", maxProperties=bounds.MAX_LABELS
         ),

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.capabilities.policy.bundle import Bundle
-from gateway.capabilities.policy.contract import CONTENT_OF_ANSWER, JUDGEMENTS, PARAMETERS, VERDICT_RULES, VOLATILE, covers
+from gateway.capabilities.policy.contract import APPROVALS, CONTENT_OF_ANSWER, JUDGEMENTS, PARAMETERS, VERDICT_RULES, VOLATILE, covers
 from gateway.capabilities.policy.memo import VerdictMemo
 from gateway.capabilities.policy.projection import InputError, Projection, paths_of
 from gateway.capabilities.policy.syntax import Path, Program
@@ -74,6 +74,7 @@ class Policy:
         self.reads_answer_content = _touches(self._paths[Hook.ANSWER], CONTENT_OF_ANSWER)
         """Whether the answer hook refers to the content of the answer, so that it can only be asked once the answer is complete."""
 
+        self._reads_approvals = frozenset(hook for hook, paths in self._paths.items() if _touches(paths, (APPROVALS,)))
         self._reads_judgements = _touches(self._paths[Hook.ANSWER], JUDGEMENTS)
         self._memos = {engine: self._memories(memo_entries) for engine in ENGINES}
 
@@ -143,7 +144,7 @@ class Policy:
         return None if verdict is None else self._decision(hook, verdict, document, perf_counter_ns(), memoised=True)
 
     def decide_document(self, hook: Hook, document: bytes, parts: Mapping[str, Any]) -> Decision:
-        """The decision on an input that ``project`` made; of ``parts`` only the judgements of the answer matter."""
+        """The decision on an input that ``project`` made; of ``parts`` only the approvals and the judgements of the answer matter."""
         return self._decide(hook, parts, document, perf_counter_ns())
 
     def _decide(self, hook: Hook, parts: Mapping[str, Any], document: bytes, started: int) -> Decision:
@@ -176,6 +177,8 @@ class Policy:
     def _memo(self, engine: str, hook: Hook, parts: Mapping[str, Any]) -> VerdictMemo | None:
         memos = self._memos[engine]
         memo = memos.get(hook)
+        if hook in self._reads_approvals and parts.get("approvals"):
+            return None
         if memo is not None and hook is Hook.ANSWER and self._reads_judgements and _is_judged(parts):
             return memos[None]
         return memo

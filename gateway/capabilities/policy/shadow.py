@@ -231,5 +231,7 @@ def _shadowed(policy: Policy, parts: Mapping[str, Any], live: Decision, reads: f
         except InputError:
             return None
     answer = parts.get("answer")
-    judged = {"answer": {name: answer.get(name) for name in _JUDGED}} if isinstance(answer, Mapping) else {}
+    judged: dict[str, Any] = {"answer": {name: answer.get(name) for name in _JUDGED}} if isinstance(answer, Mapping) else {}
+    if parts.get("approvals"):
+        judged["approvals"] = parts["approvals"]
     return Shadowed(hook=hook, live=live.verdict, policy=policy, document=document, parts=judged)

@@ -19,8 +19,6 @@ DIFFERENCES: Final = (NONE, NEW_DENY, NEW_ALLOW, NEW_ESCALATE, OBLIGATIONS, REAS
 _NEW: Final = {"deny": NEW_DENY, "allow": NEW_ALLOW, "escalate": NEW_ESCALATE}
 FAULTS: Final = frozenset(f"policy.{what}" for what in ("undefined", "malformed", "unsupported", "error", "timeout", "unavailable"))
 """Rules of refusals that no policy gave: it could not be asked, or said what is no verdict."""
-_NO_QUEUE: Final = "no queue"
-"""The first reason of a verdict that wants a person, as ``verdict.parse`` gives it."""
 MAX_QUEUE_BYTES: Final = 16 << 20
 """Of the inputs that wait."""
 
@@ -113,22 +111,17 @@ def difference(live: Verdict, candidate: Verdict) -> str:
     """What the candidate would have changed: one of ``DIFFERENCES``."""
     if is_fault(candidate):
         return ERROR
-    before, after = outcome(live), outcome(candidate)
-    if before != after:
+    after = candidate.outcome
+    if live.outcome != after:
         return _NEW[after]
-    if after == "allow":
-        return NONE if _plain(live.obligations) == _plain(candidate.obligations) else OBLIGATIONS
-    return NONE if rules(live) == rules(candidate) else REASONS
+    if after != "allow" and rules(live) != rules(candidate):
+        return REASONS
+    return NONE if after == "deny" or _plain(live.obligations) == _plain(candidate.obligations) else OBLIGATIONS
 
 
 def is_fault(verdict: Verdict) -> bool:
     """Whether this is a refusal that no policy gave."""
     return verdict.outcome == "deny" and bool(verdict.reasons) and verdict.reasons[0].rule in FAULTS
-
-
-def outcome(verdict: Verdict) -> str:
-    """What policy wanted: ``escalate`` counts as itself, although nobody is there to decide and it is enforced as a refusal."""
-    return "escalate" if verdict.outcome == "deny" and verdict.reasons and verdict.reasons[0].rule == _NO_QUEUE else verdict.outcome
 
 
 def rules(verdict: Verdict) -> list[str]:
@@ -139,5 +132,5 @@ def rules(verdict: Verdict) -> list[str]:
 def _plain(obligations: Obligations) -> list[object]:
     """Obligations with what comes to the same written the same."""
     reveal = {destination: categories for destination, categories in obligations.reveal.items() if categories}
-    others = [getattr(obligations, name) for name in ("allow_unscanned", "max_tokens", "require_schema", "allow_invalid", "retention_days")]
+    others = [getattr(obligations, name) for name in ("allow_unscanned", "max_tokens", "require_schema", "allow_invalid", "retention_days", "approval")]
     return [reveal, None if obligations.routes is None else sorted(obligations.routes), dict(obligations.labels), *others]

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.domain import SECRET, Destination, Obligations, Reason, Verdict
+from gateway.domain_tasks import QUEUE_PREFIX, REFUSE, RELEASE, REQUESTER, REVIEWERS, ApprovalTerms, Mode
 
 MAX_REASONS: Final = 32
 MAX_RULE_CHARS: Final = 100
@@ -22,16 +23,25 @@ MAX_LABELS: Final = 32
 MAX_LABEL_CHARS: Final = 200
 MAX_TOKENS: Final = 100_000_000
 MAX_RETENTION_DAYS: Final = 36_500
+MAX_APPROVERS: Final = 10
+MAX_EXPIRES_S: Final = 31_536_000
 """Bounds of this gateway: nothing longer belongs into an answer, a header or a record."""
 
 OUTCOMES: Final = ("allow", "deny", "escalate")
-NOT_BUILT: Final = frozenset({"sources", "approval"})
+NOT_BUILT: Final = frozenset({"sources"})
 CATEGORY: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 GRANT: Final = re.compile(r"[^/]+(?:/[^/]+)?")
 """``ROUTE`` or ``ROUTE/TARGET``; no name of the config holds a slash."""
+QUEUE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""The name of a queue of people, as the config writes names."""
+APPROVAL: Final = ("mode", "queue", "min_approvers", "distinct_from", "expires_in_s", "on_expiry", "skills")
+"""The entries of ``obligations.approval``. ``skills`` has to be empty: no queue of this build knows what its people can do."""
+DISTINCT_FROM: Final = (REQUESTER, REVIEWERS)
+_MODES: Mapping[str, Mode] = {mode.value: mode for mode in Mode}
 _DESTINATIONS: Mapping[str, Destination] = {destination.value: destination for destination in Destination}
 _NO_REASON = Reason("policy.denied", "policy refused and gave no reason")
-_NO_QUEUE = Reason("no queue", "policy wants a person to decide, and there is no queue of people yet")
+_ESCALATED = Reason("policy.escalated", "policy wants a person to decide and gave no reason")
+_UNSAID: Mapping[str, tuple[Reason, ...]] = {"allow": (), "deny": (_NO_REASON,), "escalate": (_ESCALATED,)}
 
 
 class VerdictError(Exception):
@@ -46,7 +56,7 @@ class VerdictError(Exception):
 def parse(value: Any) -> Verdict:
     """The verdict that ``value`` (decoded JSON) states.
 
-    ``escalate`` comes back as ``deny`` with the reason ``no queue`` before the policy's own, because nobody is there to decide.
+    Whether a queue of people is there to decide what it escalates, and whether its terms suit the hook, is for the caller to see.
 
     Raises:
         VerdictError: It is not a verdict of the contract, or demands what this build cannot do.
@@ -57,13 +67,13 @@ def parse(value: Any) -> Verdict:
         raise _malformed("outcome must be allow, deny or escalate")
     reasons = tuple(_reason(item) for item in _list(verdict.get("reasons", []), "reasons", MAX_REASONS))
     demanded = _object(verdict.get("obligations", {}), "obligations", _OBLIGATIONS.keys() | NOT_BUILT)
-    if outcome == "escalate":
-        return Verdict(outcome="deny", reasons=(_NO_QUEUE, *reasons))
     missing = next((name for name in demanded if name in NOT_BUILT), None)
     if missing is not None:
         raise VerdictError("policy.unsupported", f"policy demands {missing}, which this gateway cannot do yet")
+    if "approval" in demanded and outcome != "escalate":
+        raise _malformed("obligations.approval belongs to the outcome escalate alone")
     obligations = Obligations(**{name: _OBLIGATIONS[name](demand) for name, demand in demanded.items()})
-    return Verdict(outcome=outcome, reasons=reasons if reasons or outcome == "allow" else (_NO_REASON,), obligations=obligations)
+    return Verdict(outcome=outcome, reasons=reasons or _UNSAID[outcome], obligations=obligations)
 
 
 def _reason(value: Any) -> Reason:
@@ -122,6 +132,52 @@ def _labels(value: Any) -> Mapping[str, str]:
     return MappingProxyType({_text(name, "a label's name", MAX_LABEL_CHARS): _text(label, "a label", MAX_LABEL_CHARS) for name, label in labels.items()})
 
 
+def _approval(value: Any) -> ApprovalTerms:
+    terms = _object(value, "obligations.approval", _TERMS.keys())
+    read = {name: _TERMS[name](term) for name, term in terms.items()}
+    if read.pop("skills", None):
+        raise VerdictError("policy.unsupported", "policy demands approval.skills, which this gateway cannot look for yet")
+    return ApprovalTerms(**read)
+
+
+def _mode(value: Any) -> Mode:
+    if not isinstance(value, str) or value not in _MODES:
+        raise _malformed(f"obligations.approval.mode must be one of {', '.join(_MODES)}")
+    return _MODES[value]
+
+
+def _queue(value: Any) -> str:
+    if not isinstance(value, str) or not QUEUE.fullmatch(value):
+        raise _malformed("obligations.approval.queue must be the name of a queue")
+    return value
+
+
+def _distinct_from(value: Any) -> tuple[str, ...]:
+    named = _list(value, "obligations.approval.distinct_from", len(DISTINCT_FROM))
+    if any(name not in DISTINCT_FROM for name in named):
+        raise _malformed(f"obligations.approval.distinct_from may hold {' and '.join(DISTINCT_FROM)}")
+    return tuple(name for name in DISTINCT_FROM if name in named)
+
+
+def _on_expiry(value: Any) -> str:
+    if isinstance(value, str) and (value in {REFUSE, RELEASE} or (value.startswith(QUEUE_PREFIX) and QUEUE.fullmatch(value.removeprefix(QUEUE_PREFIX)))):
+        return value
+    raise _malformed(f"obligations.approval.on_expiry must be {REFUSE}, {RELEASE} or {QUEUE_PREFIX}NAME")
+
+
+def _skills(value: Any) -> tuple[str, ...]:
+    return tuple(_text(skill, "a skill of obligations.approval", MAX_LABEL_CHARS) for skill in _list(value, "obligations.approval.skills", MAX_LABELS))
+
+
+_TERMS: Mapping[str, Callable[[Any], Any]] = {
+    "mode": _mode,
+    "queue": _queue,
+    "min_approvers": _count("approval.min_approvers", MAX_APPROVERS),
+    "distinct_from": _distinct_from,
+    "expires_in_s": _count("approval.expires_in_s", MAX_EXPIRES_S),
+    "on_expiry": _on_expiry,
+    "skills": _skills,
+}
 _OBLIGATIONS: Mapping[str, Callable[[Any], Any]] = {
     "reveal": _reveal,
     "allow_unscanned": _flag("allow_unscanned"),
@@ -131,6 +187,7 @@ _OBLIGATIONS: Mapping[str, Callable[[Any], Any]] = {
     "allow_invalid": _flag("allow_invalid"),
     "retention_days": _count("retention_days", MAX_RETENTION_DAYS),
     "labels": _labels,
+    "approval": _approval,
 }
 
 

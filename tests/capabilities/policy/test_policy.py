@@ -149,10 +149,11 @@ def _shared() -> Policy:
     return _POLICIES[0]
 
 
-def test_a_reason_of_the_policy_stays_beside_the_missing_queue() -> None:
+def test_what_a_person_has_to_decide_is_escalated_with_the_reasons_of_the_policy() -> None:
     verdict = '{"outcome": "escalate", "reasons": [{"rule": "review.large", "message": "a person must look at this"}]}'
     decision = policy_of(bundle_of(f"verdict := {verdict}", ALLOW)).decide(Hook.INTENT, {})
-    assert [reason.rule for reason in decision.verdict.reasons] == ["no queue", "review.large"]
+    assert decision.verdict.outcome == "escalate"
+    assert [reason.rule for reason in decision.verdict.reasons] == ["review.large"]
 
 
 def test_a_refusal_of_the_engine_quotes_nothing_of_the_input() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.capabilities.policy.loading import load_policy
 from gateway.capabilities.policy.policy import Policy
-from gateway.capabilities.policy.shadow_worker import DIFFERENCES, Shadowed, ShadowWorker, difference, outcome, rules
+from gateway.capabilities.policy.shadow_worker import DIFFERENCES, Shadowed, ShadowWorker, difference, rules
 from gateway.capabilities.policy.verdict import parse
 from gateway.domain import Hook, Reason, Verdict
 from gateway.infrastructure.policy_engine_process import ProcessEngine
@@ -58,9 +58,9 @@ def test_a_candidate_that_fails_is_an_error_whatever_was_decided(rule: str) -> N
     assert difference(failed, failed) == "error"
 
 
-def test_an_escalation_is_told_as_one_although_nobody_is_there() -> None:
+def test_an_escalation_is_told_as_one_with_its_rules() -> None:
     verdict = parse(ESCALATE)
-    assert (verdict.outcome, outcome(verdict), rules(verdict)) == ("deny", "escalate", ["large", "no queue"])
+    assert (verdict.outcome, rules(verdict)) == ("escalate", ["large"])
 
 
 def shadowed(policy: Policy, size: int = 0) -> Shadowed:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.capabilities.policy.verdict import VerdictError, parse
 from gateway.domain import SECRET, Destination, Obligations, Reason, Verdict
+from gateway.domain_tasks import ApprovalTerms, Mode
 
 FULL = {
     "outcome": "allow",
@@ -66,7 +67,8 @@ def test_whatever_is_said_is_a_verdict_or_a_fault_with_its_rule(value: Any) -> N
     if isinstance(read, str):
         assert read in {"policy.malformed", "policy.unsupported"}
     else:
-        assert read.outcome == "allow" or (read.outcome == "deny" and read.reasons)
+        assert read.outcome == "allow" or (read.outcome in {"deny", "escalate"} and read.reasons)
+        assert read.obligations.approval is None or read.outcome == "escalate"
 
 
 OBLIGATIONS = ["reveal", "allow_unscanned", "routes", "max_tokens", "require_schema", "allow_invalid", "retention_days", "labels"]
@@ -86,12 +88,105 @@ def test_an_allowed_obligation_has_its_type(name: str, value: Any) -> None:
         assert obligations.require_schema is None or obligations.require_schema
 
 
-@pytest.mark.parametrize("approval", [None, {}, {"mode": "review", "queue": "a"}])
-def test_an_approval_is_refused_until_there_are_people(approval: Any) -> None:
+TERMS: dict[str, Any] = {
+    "mode": "review",
+    "queue": "treasury-2",
+    "min_approvers": 2,
+    "distinct_from": ["reviewers", "requester"],
+    "expires_in_s": 3_600,
+    "on_expiry": "queue:directors",
+}
+
+
+def escalation(approval: Any) -> Any:
+    return {"outcome": "escalate", "reasons": [{"rule": "a", "message": "b"}], "obligations": {"approval": approval, "reveal": {"person": ["*"]}}}
+
+
+def test_what_is_left_to_a_person_keeps_its_terms_and_obligations() -> None:
+    verdict = parse(escalation(TERMS))
+    assert verdict.outcome == "escalate"
+    assert verdict.reasons == (Reason("a", "b"),)
+    assert verdict.obligations.reveals(Destination.PERSON, "EMAIL_ADDRESS")
+    assert verdict.obligations.approval == ApprovalTerms(
+        mode=Mode.REVIEW,
+        queue="treasury-2",
+        min_approvers=2,
+        distinct_from=("requester", "reviewers"),
+        expires_in_s=3_600,
+        on_expiry="queue:directors",
+    )
+
+
+def test_terms_that_are_left_out_are_for_the_queue_to_say() -> None:
+    assert parse(escalation({})).obligations.approval == ApprovalTerms()
+    assert parse({"outcome": "escalate"}).obligations.approval is None
+
+
+def test_an_escalation_without_a_reason_says_that_it_has_none() -> None:
+    assert [reason.rule for reason in parse({"outcome": "escalate"}).reasons] == ["policy.escalated"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "approve"), ("mode", "answer"), ("min_approvers", 1), ("min_approvers", 10), ("expires_in_s", 1), ("expires_in_s", 31_536_000),
+        ("on_expiry", "refuse"), ("on_expiry", "release"), ("distinct_from", []), ("skills", []), ("queue", "a.b_c-9"),
+    ],
+)  # fmt: skip
+def test_every_value_of_the_terms_is_read(name: str, value: Any) -> None:
+    terms = parse(escalation({name: value})).obligations.approval
+    assert terms is not None
+    read = () if name == "skills" else getattr(terms, name)
+    assert read == (tuple(value) if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "approved"), ("mode", None), ("mode", ["approve"]), ("mode", {}), ("queue", ""), ("queue", "Treasury"), ("queue", "a/b"), ("queue", "a\n"),
+        ("queue", "a" * 64), ("queue", None), ("min_approvers", 0), ("min_approvers", 11), ("min_approvers", True), ("min_approvers", 2.0),
+        ("distinct_from", "requester"),
+        ("distinct_from", ["requester", "requester", "reviewers"]), ("distinct_from", ["somebody"]), ("distinct_from", [{}]), ("expires_in_s", 0),
+        ("expires_in_s", 31_536_001), ("expires_in_s", "60"), ("on_expiry", "allow"), ("on_expiry", "queue:"), ("on_expiry", "queue:a b"), ("on_expiry", None),
+        ("on_expiry", ["refuse"]), ("skills", "law"), ("skills", [1]), ("roles", ["treasurer"]), ("jane@example.com", 1),
+    ],
+)  # fmt: skip
+def test_terms_that_the_contract_does_not_know_are_malformed_and_not_quoted(name: str, value: Any) -> None:
     with pytest.raises(VerdictError) as caught:
-        parse({"outcome": "allow", "obligations": {"approval": approval}})
+        parse(escalation({name: value}))
+    assert caught.value.rule == "policy.malformed"
+    assert "jane" not in caught.value.message
+
+
+@pytest.mark.parametrize("approval", [None, [], "approve", 1])
+def test_terms_that_are_no_object_are_malformed(approval: Any) -> None:
+    with pytest.raises(VerdictError) as caught:
+        parse(escalation(approval))
+    assert caught.value.rule == "policy.malformed"
+
+
+@pytest.mark.parametrize("outcome", ["allow", "deny"])
+def test_terms_belong_to_an_escalation_alone(outcome: str) -> None:
+    with pytest.raises(VerdictError) as caught:
+        parse({"outcome": outcome, "obligations": {"approval": {}}})
+    assert caught.value.rule == "policy.malformed"
+
+
+@pytest.mark.parametrize("value", [{"outcome": "escalate", "obligations": {"sources": []}}, escalation({"skills": ["law"]})])
+def test_what_this_build_cannot_do_is_unsupported_also_where_a_person_is_asked(value: Any) -> None:
+    with pytest.raises(VerdictError) as caught:
+        parse(value)
     assert caught.value.rule == "policy.unsupported"
-    assert parse({"outcome": "escalate", "obligations": {"approval": approval}}).reasons[0].rule == "no queue"
+
+
+@given(st.dictionaries(st.sampled_from([*TERMS, "skills"]), anything | st.integers(-1, 12) | st.lists(st.sampled_from(["requester", "reviewers"]))))
+def test_terms_are_read_whole_or_not_at_all(terms: dict[str, Any]) -> None:
+    read = fault_or_verdict(escalation(terms))
+    if not isinstance(read, str):
+        approval = read.obligations.approval
+        assert approval is not None
+        assert 1 <= approval.min_approvers <= 10
+        assert all(terms[name] == getattr(approval, name) for name in terms.keys() - {"distinct_from", "skills"})
 
 
 @pytest.mark.parametrize("routes", [[], ["assistant"], ["assistant/primary"], ["a", "b/c"]])
