@@ -104,6 +104,7 @@ def build(settings: Settings) -> Gateway:
         code_version=VERSION,
         retention_ns=settings.records.retention_days * DAY_NS,
         capture_content=traces.capture_content,
+        keep_alive_s=settings.waiting.keep_alive_s,
     )
     for name in settings.targets:
         metrics.breaker(name, "closed")

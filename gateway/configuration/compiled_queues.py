@@ -9,6 +9,9 @@ from gateway.configuration.secret import Secret
 WAIT_S = 60.0
 """The default of ``routes.NAME.wait_s``: as long as most clients wait for an answer anyway."""
 
+KEEP_ALIVE_S = 15.0
+"""The default of ``waiting.keep_alive_s``: the WHATWG's advice for server-sent events."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
@@ -50,3 +53,5 @@ class Waiting:
     """Between two looks for what is ready or has expired."""
     poll_s: float
     """Between two looks for what other processes have ended, while callers wait here."""
+    keep_alive_s: float = KEEP_ALIVE_S
+    """Between two keep-alives to a caller that waits."""

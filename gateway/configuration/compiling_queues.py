@@ -24,7 +24,7 @@ def compile_queue(name: str, shape: QueueShape, resolved: Resolved) -> Queue:
 
 def compile_waiting(shape: WaitingShape) -> Waiting:
     """How intents that wait are kept."""
-    return Waiting(keep_s=shape.keep_s, join_s=shape.join_s, sweep_s=shape.sweep_s, poll_s=shape.poll_s)
+    return Waiting(keep_s=shape.keep_s, join_s=shape.join_s, sweep_s=shape.sweep_s, poll_s=shape.poll_s, keep_alive_s=shape.keep_alive_s)
 
 
 def payload_keys(tenant: str, older: int, resolved: Resolved) -> tuple[Secret, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from gateway.configuration.compiled_queues import KEEP_ALIVE_S
 from gateway.configuration.forms import OnExpiry, Reference, Seconds, Shape, Texts, UrlOrEnv
 
 YEAR_S = 31_536_000
@@ -52,3 +53,6 @@ class WaitingShape(Shape):
     )
     sweep_s: Pause = Field(1.0, description="Seconds between looks for intents that can go on and tasks that have expired.")
     poll_s: Pause = Field(0.5, description="Seconds between looks for what another process has ended, while callers wait in this one.")
+    keep_alive_s: Pause = Field(
+        KEEP_ALIVE_S, description="Seconds between keep-alives to a caller that waits for its answer: less than proxies and clients let a connection idle."
+    )
