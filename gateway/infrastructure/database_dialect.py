@@ -26,6 +26,8 @@ class Dialect(ABC):
     """Whether several processes serve one database."""
     begin_appending: ClassVar[str]
     """Begins the transaction of a ledger's writer."""
+    begin_moving: ClassVar[str]
+    """Run once in such a transaction before the first effect: says how long an effect may wait for others, while calls wait for it."""
     mark: ClassVar[str]
     """How the driver marks a parameter."""
     failures: ClassVar[tuple[type[Exception], ...]]
@@ -85,6 +87,10 @@ class Dialect(ABC):
     @abstractmethod
     def is_dead(self, connection: Connection, writer: str) -> bool:
         """Whether no connection proves that a writer lives. Where it is dead, it stays so until the end of the transaction."""
+
+    @abstractmethod
+    def lock(self, connection: Connection, name: str) -> None:
+        """Keep out of a transaction, until it ends, whoever wants the same name."""
 
     @abstractmethod
     def wipe_freed(self, wait_s: float) -> bool:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import CTE, Connection, and_, bindparam, func, select, update
 
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.infrastructure.database_dialect import Dialect
 from gateway.infrastructure.database_schema import entries, open_intents
+
+T = TypeVar("T")
+
+
+class MoveRefused(Exception):
+    """The row is not in the state that the move needs. Nothing of the move was done."""
 
 
 class EntryRow(NamedTuple):
@@ -38,11 +44,19 @@ class OpenIntent(NamedTuple):
     writer: str
 
 
+class Attempted(NamedTuple, Generic[T]):
+    """What came of an effect: its result, or what it raised."""
+
+    result: T | None
+    error: Exception | None
+
+
 _INSERT = """INSERT INTO entries (tenant, writer, seq, intent_id, kind, state, route, body, hash, salt, content, expires_ns)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_OPEN = """INSERT INTO open_intents (tenant, intent_id, writer) VALUES (?, ?, ?)
     ON CONFLICT (tenant, intent_id) DO UPDATE SET writer = excluded.writer"""
 _DELETE_OPEN = "DELETE FROM open_intents WHERE tenant = ? AND intent_id = ?"
+_ABANDON = "UPDATE intents SET state = 'indeterminate', version = version + 1, changed_ns = ? WHERE tenant = ? AND id = ? AND state = 'running'"
 
 
 class LedgerTransaction:
@@ -65,6 +79,37 @@ class LedgerTransaction:
             self._many(_INSERT_OPEN, opened)
         if settled:
             self._many(_DELETE_OPEN, settled)
+
+    def abandon(self, places: Sequence[tuple[str, str]], now_ns: int) -> None:
+        """Of these intents (tenant, id) that have rows and run: nobody knows what comes of them."""
+        if places:
+            self._many(_ABANDON, [(now_ns, *place) for place in places])
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds this name, and hold it to the end of this one: for effects that look before they insert."""
+        self._dialect.lock(self.connection, name)
+
+    def prepare_moves(self) -> None:
+        """To be called before the first effect of a transaction."""
+        if self._dialect.begin_moving:
+            self.connection.connection.cursor().execute(self._dialect.begin_moving)
+
+    def attempt(self, effect: Effect[T]) -> Attempted[T]:
+        """What an effect gives, or what it raised: then all that it did is undone, and the transaction goes on as if it had not been tried.
+
+        What a driver raised comes as ``DatabaseError``. An exception that leaves this is the end of the transaction.
+        """
+        cursor = self.connection.connection.cursor()  # kept, because SQLAlchemy would open another connection where this one breaks
+        cursor.execute("SAVEPOINT move")
+        try:
+            with self._dialect.wrapped():
+                result = effect(self)
+        except Exception as error:  # noqa: BLE001 - handed to who made the effect; the entries of others in this transaction are no part of it
+            cursor.execute("ROLLBACK TO SAVEPOINT move")
+            cursor.execute("RELEASE SAVEPOINT move")
+            return Attempted(None, error)
+        cursor.execute("RELEASE SAVEPOINT move")
+        return Attempted(result, None)
 
     def _many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         self.connection.connection.cursor().executemany(statement.replace("?", self._dialect.mark), rows)
@@ -119,6 +164,12 @@ class LedgerTransaction:
         if before_ns is not None:
             query = query.where(entries.c.expires_ns <= before_ns)
         return _rows(self.connection, query.limit(limit))
+
+
+Effect: TypeAlias = Callable[[LedgerTransaction], T]
+"""What a move does besides its entries, in the same transaction: compare-and-set first, then the rest. It runs in the writer's thread.
+
+It raises ``MoveRefused``, or a subclass, where the row is not as the move needs it."""
 
 
 class LedgerWriter:

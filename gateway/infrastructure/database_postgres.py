@@ -29,6 +29,8 @@ STATEMENT_S: Final = 5.0
 """How long one statement of the serving process may take."""
 PATIENT_S: Final = 120.0
 """The same of a command."""
+MOVE_LOCK_S: Final = 1.0
+"""How long an effect waits for a row or lock. Who lives holds it for milliseconds, and who stands still must not stop all calls of others."""
 _GRACE_S: Final = 1.0
 """How much longer the client waits: what the server ends itself comes with a reason, and the connection stays good."""
 _POOL: Final = {"pool_size": 4, "max_overflow": 8, "pool_timeout": STATEMENT_S, "pool_pre_ping": True}
@@ -74,6 +76,7 @@ class PostgresDialect(Dialect):
 
     shared = True
     begin_appending = "BEGIN READ WRITE"  # a server that only copies another one says so here, and not first with an entry
+    begin_moving = f"SET LOCAL lock_timeout = '{MOVE_LOCK_S:.0f}s'"
     mark = "%s"
     failures = (psycopg.Error,)
 
@@ -157,6 +160,10 @@ class PostgresDialect(Dialect):
         """Whether the writer's lock was free. This transaction has it then, so that neither the writer nor anybody else can come between."""
         return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_lock_key(writer)})").scalar())
 
+    def lock(self, connection: Connection, name: str) -> None:
+        """Take an advisory lock that ends with the transaction."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_lock_key(f'move/{name}')})")
+
     def wipe_freed(self, wait_s: float) -> bool:
         """Let the server clean up old versions of rows, as soon as no transaction can see them any more."""
         deadline = time.monotonic() + wait_s
@@ -169,7 +176,7 @@ class PostgresDialect(Dialect):
                 time.sleep(0.05)
             connection.execute("SET statement_timeout = 0")
             connection.patience_s = 86_400.0  # type: ignore[attr-defined]  # `driver` makes connections that have it
-            connection.execute("VACUUM entries")
+            connection.execute("VACUUM entries, payloads")
             return True
 
 

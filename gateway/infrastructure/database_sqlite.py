@@ -24,6 +24,7 @@ class SqliteDialect(Dialect):
 
     shared = False
     begin_appending = "BEGIN IMMEDIATE"
+    begin_moving = ""
     mark = "?"
     failures = (sqlite3.Error,)
 
@@ -115,6 +116,9 @@ class SqliteDialect(Dialect):
         """Every writer but one's own is: who asks has the claim."""
         del connection, writer
         return True
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """Nothing: one transaction writes at a time."""
 
     def wipe_freed(self, wait_s: float) -> bool:
         """Move the write-ahead log into the database and cut it to nothing; in the database freed bytes are overwritten (``secure_delete``)."""

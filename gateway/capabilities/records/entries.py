@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +13,10 @@ from gateway.domain import Json
 
 GENESIS, OPENED, CLOSED, CORRECTED, ERASED = "genesis", "opened", "closed", "corrected", "erased"
 """The kinds of entries. ``genesis`` begins a chain and belongs to no intent."""
+PARKED, DECIDED, RESUMED = "parked", "decided", "resumed"
+"""Kinds of an intent that waited for a person: it waits from ``parked`` until ``resumed`` or ``closed``, and somebody ``decided``, once or several times."""
+RUNS: Final[Mapping[str, bool]] = MappingProxyType({OPENED: True, RESUMED: True, PARKED: False, CLOSED: False})
+"""Whether a process runs the intent after an entry of a kind; other kinds change nothing of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

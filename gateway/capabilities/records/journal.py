@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from gateway.capabilities.records.chain import NO_LINK, Draft, Link, draft, extend, genesis, new_writer_id
-from gateway.capabilities.records.entries import CLOSED, OPENED
+from gateway.capabilities.records.entries import CLOSED, DECIDED, PARKED, RUNS
 from gateway.capabilities.records.heads import HeadFiles
 from gateway.capabilities.records.recovery import UNWRITTEN, closing_entry
 from gateway.infrastructure.database import Database, DatabaseError
@@ -22,6 +24,23 @@ class JournalError(Exception):
 
 class _Lost(Exception):
     """Entries that were committed are not there any more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Move:
+    """An effect with the entries that belong to it: all of it is done, or nothing. ``commit`` says what came of it."""
+
+    effect: Callable[[LedgerTransaction], Any]
+    drafts: tuple[Draft, ...]
+    at: int
+    """How many drafts of the batch come before it."""
+    result: Any = None
+    error: Exception | None = None
+    """Why nothing of it was done: what the effect raised."""
+
+
+class LateError(Exception):
+    """Another process has ended the intent."""
 
 
 class _Known(NamedTuple):
@@ -51,8 +70,10 @@ class Journal:
         self._taken: set[Place] = set()
         """Intents that another process closed while this one could not prove that it lives. Their ends come too late."""
 
-    def commit(self, batch: Sequence[Draft]) -> frozenset[Place]:
+    def commit(self, batch: Sequence[Draft], moves: Sequence[Move] = ()) -> frozenset[Place]:
         """Make a batch durable; the intents whose ends it left out, as another process has closed them.
+
+        ``moves`` are in their order; one whose effect fails is left out and has its ``error`` then, the rest of the batch is not touched by that.
 
         Raises:
             JournalError: It is not, or not known to be, durable; or the heads of an earlier batch still cannot be written.
@@ -60,9 +81,11 @@ class Journal:
         late = frozenset[Place]()
         try:
             self.sign()
-            late = self._append(batch)
+            late = self._append(batch, moves)
         except (DatabaseError, OSError, ValueError, _Lost) as error:
-            self._lost.update((entry.tenant, entry.intent_id) for entry, _ in batch)
+            self._lost.update(
+                (entry.tenant, entry.intent_id) for entry, _ in (*batch, *(item for move in moves for item in move.drafts)) if entry.kind != DECIDED
+            )
             raise self._doubtful(error) from error
         return late
 
@@ -85,7 +108,7 @@ class Journal:
         """
         left: list[OpenIntent] = []
         try:
-            self._append((), left)
+            self._append((), left=left)
             self.sign()
         except (DatabaseError, OSError, ValueError, _Lost) as error:
             raise self._doubtful(error) from error
@@ -131,7 +154,7 @@ class Journal:
         for known in (self._settled, self._unsigned, self._open, self._lost):
             known.clear()
 
-    def _append(self, batch: Sequence[Draft], left: list[OpenIntent] | None = None) -> frozenset[Place]:
+    def _append(self, batch: Sequence[Draft], moves: Sequence[Move] = (), *, left: list[OpenIntent] | None = None) -> frozenset[Place]:
         """Append a batch, and what else is due; with ``left`` also the ends of what dead writers left open, which it is filled with."""
         recovering = left is not None
         left = [] if left is None else left
@@ -141,8 +164,12 @@ class Journal:
             known = self._look_again(ledger) if doubtful else _Known(self._open, self._taken)
             if recovering:
                 left.extend(ledger.abandoned(self.writer))
-            late = _places(batch, CLOSED) & known.taken if known.taken else frozenset[Place]()
-            due = [*self._endings(known.open, left), *_without(batch, late)]
+            late = _ends((batch, *(move.drafts for move in moves))) & known.taken if known.taken else frozenset[Place]()
+            if moves:
+                batch = _moved(ledger, batch, moves, late)
+            endings = self._endings(known.open, left)
+            ledger.abandon([(entry.tenant, entry.intent_id) for entry, _ in endings], time.time_ns())
+            due = [*endings, *_without(batch, late)]
             tenants = {item.entry.tenant for item in due}
             beginnings = self._resume(ledger, tenants - links.keys(), links)
             ledger.insert(extend([*beginnings, *due], self.writer, links))
@@ -178,17 +205,38 @@ class Journal:
         return beginnings
 
     def _track(self, ledger: LedgerTransaction, batch: Sequence[Draft], known_open: set[Place], recovered: Sequence[OpenIntent]) -> set[Place]:
-        """Keep the helper table of open intents. An intent that opens and closes within one batch never touches it."""
-        opened, closed = _places(batch, OPENED), _places(batch, CLOSED)
+        """Keep the helper table of open intents. An intent that opens and closes, or parks, within one batch never touches it."""
+        runs: dict[Place, bool] = {}
+        for entry, _ in batch:
+            running = RUNS.get(entry.kind)
+            if running is not None:
+                runs[entry.tenant, entry.intent_id] = running
         noted = known_open.union((intent.tenant, intent.intent_id) for intent in recovered)
-        settled, started = closed & noted, opened - closed
+        settled = {place for place, running in runs.items() if not running and place in noted}
+        started = {place for place, running in runs.items() if running}
         ledger.track([OpenIntent(tenant, intent_id, self.writer) for tenant, intent_id in started], list(settled))
         return (known_open - settled) | started
 
 
-def _places(batch: Sequence[Draft], kind: str) -> frozenset[Place]:
-    """The intents that have an entry of a kind in a batch."""
-    return frozenset([(entry.tenant, entry.intent_id) for entry, _ in batch if entry.kind == kind])
+def _ends(batches: Iterable[Sequence[Draft]]) -> frozenset[Place]:
+    """The intents that batches say a process has done with: to their end, or until a person has decided."""
+    return frozenset([(entry.tenant, entry.intent_id) for batch in batches for entry, _ in batch if entry.kind in {CLOSED, PARKED}])
+
+
+def _moved(ledger: LedgerTransaction, batch: Sequence[Draft], moves: Sequence[Move], late: frozenset[Place]) -> list[Draft]:
+    """The batch with the entries of those moves that could be made, each in its place."""
+    ledger.prepare_moves()
+    woven, begun = list[Draft](), 0
+    for move in moves:
+        woven += batch[begun : move.at]
+        begun = move.at
+        if late and _ends([move.drafts]) & late:
+            move.error = LateError("another process has closed the intent")
+            continue
+        move.result, move.error = ledger.attempt(move.effect)
+        if move.error is None:
+            woven += move.drafts
+    return [*woven, *batch[begun:]]
 
 
 def _without(batch: Sequence[Draft], late: frozenset[Place]) -> Sequence[Draft]:

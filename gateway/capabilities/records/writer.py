@@ -11,17 +11,20 @@ import queue
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
-from gateway.capabilities.records.chain import Draft, draft, new_writer_id
-from gateway.capabilities.records.entries import CLOSED, OPENED, Entry
+from gateway.capabilities.records.batch import Batch, Moving, Pending, unavailable
+from gateway.capabilities.records.chain import draft, new_writer_id
+from gateway.capabilities.records.entries import CLOSED, OPENED, RUNS, Entry
 from gateway.capabilities.records.heads import HeadFiles
-from gateway.capabilities.records.journal import Journal, JournalError, Place
+from gateway.capabilities.records.journal import Journal, JournalError, Move, Place
 from gateway.capabilities.records.signing import SigningKey
-from gateway.errors import RecordUnavailable
 from gateway.infrastructure.database import Database
+from gateway.infrastructure.database_ledger import Effect
 from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.infrastructure.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 log = get_logger()
 
@@ -34,11 +37,6 @@ PROBE_S = 0.5
 SWEEP_S = 3.0
 """How often a process that shares its database looks for intents of processes that died. After a failure of the database it waits as long,
 so that those who live have proven it again."""
-
-
-class _Pending(NamedTuple):
-    draft: Draft
-    future: asyncio.Future[None]
 
 
 class RecordWriter:
@@ -61,13 +59,14 @@ class RecordWriter:
         self._swept = 0.0
         self._gather_s = gather_s
         self._metrics = metrics
-        self._pending: list[_Pending] = []
+        self._pending = Batch()
         self._urgent = False
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        self._in_flight = 0
-        self._batches: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._in_flight: set[str] = set()
+        """Ids of intents that run: those whose entries a commit may wait for."""
+        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
@@ -92,7 +91,7 @@ class RecordWriter:
         try:
             self.recovered = await asyncio.to_thread(self._journal.recover)
         except JournalError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         self._swept = time.monotonic()
         self._idle.set()
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="record-writer", daemon=True)
@@ -119,13 +118,37 @@ class RecordWriter:
             RecordUnavailable: The writer is not running.
         """
         if self._loop is None or self._thread is None:
-            raise _unavailable()
+            raise unavailable()
         future = self._loop.create_future()
-        self._pending.append(_Pending(draft(entry), future))
+        self._pending.entries.append(Pending(draft(entry), future))
         self._queued()
-        self._in_flight = max(0, self._in_flight + (entry.kind == OPENED) - (entry.kind == CLOSED))
+        if entry.kind == OPENED:
+            self._in_flight.add(entry.intent_id)
+        elif entry.kind == CLOSED:
+            self._in_flight.discard(entry.intent_id)
         if not lazy:
             self._urgent = True
+        if not self._busy:
+            self._arrange()
+        return future
+
+    def move(self, effect: Effect[T], *entries: Entry) -> asyncio.Future[T]:
+        """Do something in the transaction of the entries that tell of it. Both are durable when the future has the effect's result, or neither is.
+
+        The effect runs in the writer's thread; moves and appended entries keep their order. Where the effect raises, what it did is undone, its entries are
+        left out and the future fails with what it raised: ``MoveRefused`` where the row was in another state. It fails with ``RecordUnavailable`` where
+        the database does, or where another process has closed the intent that the entries end.
+
+        Raises:
+            TypeError: Facts hold what JSON cannot.
+            RecordUnavailable: The writer is not running.
+        """
+        if self._loop is None or self._thread is None:
+            raise unavailable()
+        future: asyncio.Future[T] = self._loop.create_future()
+        move = Move(effect=effect, drafts=tuple(map(draft, entries)), at=len(self._pending.entries))
+        self._pending.moves.append(Moving(move, future))
+        self._urgent = True
         if not self._busy:
             self._arrange()
         return future
@@ -141,7 +164,7 @@ class RecordWriter:
         """Decide when the pending batch goes: at once, after a gather window while others are in flight, or after the lazy wait."""
         if self._loop is None:
             return
-        if self._urgent and (self._in_flight <= 0 or not self._gather_s):
+        if self._urgent and (not self._in_flight or not self._gather_s):
             self._hand_over()
             return
         wait = self._gather_s if self._urgent else LAZY_S
@@ -153,7 +176,7 @@ class RecordWriter:
     def _hand_over(self) -> None:
         self._cancel_timer()
         if self._pending and not self._busy:
-            batch, self._pending = self._pending, []
+            batch, self._pending = self._pending, Batch()
             self._urgent, self._busy = False, True
             self._idle.clear()
             self._batches.put(batch)
@@ -168,35 +191,32 @@ class RecordWriter:
             self._timer.cancel()
             self._timer = None
 
-    def _committed(self, batch: list[_Pending], error: JournalError | None, late: frozenset[Place]) -> None:
+    def _committed(self, batch: Batch, error: JournalError | None, late: frozenset[Place]) -> None:
         self.failure = None if error is None else str(error)
-        if error is not None:
-            self._in_flight = 0  # some of these will never close: count afresh, so that later commits do not wait for them
-        for (entry, _), future in batch:
-            if not future.done():
-                if error is None and not (late and entry.kind == CLOSED and (entry.tenant, entry.intent_id) in late):
-                    future.set_result(None)
-                else:
-                    future.set_exception(_unavailable(error))
-                    future.exception()  # marks it as seen: who does not wait for a lazy entry has not failed to handle it
-        if error is not None:
-            self._drop_ends(batch, error)
+        if error is None:
+            for moving in batch.moves:
+                self._count(moving.move)
+            batch.tell(late)
+        else:
+            self._in_flight.clear()  # some of these will never close: count afresh, so that later commits do not wait for them
+            batch.fail(error)
+            # Nobody is told that intents have ended as waiting entries say, whose beginnings were not committed.
+            self._pending, dropped = self._pending.part(batch.places())
+            dropped.fail(error)
         self._busy = False
         if self._pending:
             self._arrange()
         else:
             self._idle.set()
 
-    def _drop_ends(self, batch: list[_Pending], error: JournalError) -> None:
-        """Fail the ``closed`` entries that wait for intents whose beginning was not committed: nobody is told that these have ended as they say."""
-        lost = {(entry.tenant, entry.intent_id) for (entry, _), _ in batch}
-        waiting, self._pending = self._pending, []
-        for item in waiting:
-            if (item.draft.entry.tenant, item.draft.entry.intent_id) not in lost:
-                self._pending.append(item)
-            elif not item.future.done():
-                item.future.set_exception(_unavailable(error))
-                item.future.exception()
+    def _count(self, move: Move) -> None:
+        """Whether a move's intents run now. One whose end was refused has ended all the same."""
+        for entry, _ in move.drafts:
+            runs = RUNS.get(entry.kind)
+            if runs is False:
+                self._in_flight.discard(entry.intent_id)
+            elif runs and move.error is None:
+                self._in_flight.add(entry.intent_id)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: one batch after the other; the heads follow a commit, so that nobody waits for them but the next batch."""
@@ -204,7 +224,7 @@ class RecordWriter:
             error, late = None, frozenset[Place]()
             began = time.monotonic_ns()
             try:
-                late = self._journal.commit([item.draft for item in batch])
+                late = self._journal.commit(batch.drafts(), [moving.move for moving in batch.moves])
             except JournalError as failure:
                 error = failure
             except Exception as failure:  # noqa: BLE001 - a defect fails this batch; the thread that all later ones need lives on
@@ -228,7 +248,7 @@ class RecordWriter:
         else:
             self._metrics.record_committed(entries, duration_ns)
 
-    def _next(self) -> list[_Pending] | None:
+    def _next(self) -> Batch | None:
         """The next batch; while there is none, see now and then whether the database is there, so that readiness tells and recovers without calls."""
         while True:
             try:
@@ -254,9 +274,3 @@ class RecordWriter:
                 if found:
                     self.recovered += found
                     log.warning("records.recovered", intents=found)
-
-
-def _unavailable(cause: JournalError | None = None) -> RecordUnavailable:
-    error = RecordUnavailable("the gateway cannot write its records, so it does not answer; try again later")
-    error.__cause__ = cause
-    return error

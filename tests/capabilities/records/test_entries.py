@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.capabilities.records.entries import encode_facts
 from gateway.domain import Reason, State, Subject
 
-SUBJECT = {"id": "k", "kind": "key", "tenant": "t", "teams": [], "roles": [], "routes": []}
+SUBJECT = {"id": "k", "kind": "key", "tenant": "t", "name": "", "teams": [], "roles": [], "routes": []}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda leaf: st.lists(leaf) | st.dictionaries(st.text(), leaf), max_leaves=20
 )
