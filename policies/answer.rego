@@ -7,6 +7,7 @@
 package gateway.answer
 
 # The verdict on an answer: it goes to the caller if the intent was allowed and nothing speaks against it, and reveals what the classes of data grant.
+# Where a route has reviewers, an answer of low confidence is left to them.
 
 import data.gateway.disclosure
 
@@ -17,8 +18,14 @@ default verdict := {
 
 verdict := {"outcome": "deny", "reasons": reasons} if count(reasons) > 0
 
+verdict := {"outcome": "escalate", "reasons": [doubt], "obligations": {"reveal": disclosure.grants, "approval": terms}} if {
+	left_to_a_person
+	count(reasons) == 0
+}
+
 verdict := {"outcome": "allow", "obligations": {"reveal": disclosure.grants}} if {
 	input.intent_verdict.outcome == "allow"
+	not left_to_a_person
 	count(reasons) == 0
 }
 
@@ -26,8 +33,28 @@ reasons contains reason("answer.schema", "the answer breaks its schema, and so d
 	input.answer.schema_valid == false
 }
 
+reasons contains doubt if terms == null
+
+default left_to_a_person := false
+
+left_to_a_person if {
+	input.intent_verdict.outcome == "allow"
+	terms != null
+	doubt
+	count(reviews) == 0
+}
+
+# A person's review holds for this very draft alone, accepted or edited.
+reviews := [approval |
+	some approval in input.approvals
+	approval.hook == "answer"
+]
+
+# data.review: on which terms a person reviews; a route that it does not name has no reviewers.
+terms := object.get(data.review, route, null)
+
 # Without a signal the confidence is null, which Rego orders below every number: only a number can be too low.
-reasons contains reason("answer.confidence", message) if {
+doubt := reason("answer.confidence", message) if {
 	is_number(input.answer.confidence)
 	input.answer.confidence < least_confidence
 	signals := concat(", ", [name | some name, _ in object.get(input, ["answer", "signals"], {})])

@@ -1,7 +1,7 @@
 """What a policy must not do, found in its parsed rules: what means different things to the two engines, what could run long, and what can only be a slip.
 
 The rules are for evaluated modules; tests may do as they like. ``lint`` finds what keeps a policy from going live, ``lint_advice`` what is only worth a
-word. ``lint_calls``, ``lint_cost``, ``lint_input``, ``lint_money`` and ``lint_verdict`` look at one kind of thing each.
+word. ``lint_approvals``, ``lint_calls``, ``lint_cost``, ``lint_input``, ``lint_money`` and ``lint_verdict`` look at one kind of thing each.
 """
 
 from __future__ import annotations

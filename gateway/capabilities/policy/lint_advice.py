@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gateway.capabilities.policy.annotations import VERSION_KEY, states_version
 from gateway.capabilities.policy.bundle import Bundle
 from gateway.capabilities.policy.contract import SCHEMA, VERDICT_RULES
+from gateway.capabilities.policy.lint_approvals import advise_approvals
 from gateway.capabilities.policy.lint_input import InputLint
 from gateway.capabilities.policy.lint_verdict import advise_outcomes, branches, check_shape
 from gateway.capabilities.policy.problems import Problem
@@ -41,6 +42,7 @@ def advise(program: Program, sources: Mapping[str, str], with_tests: Callable[[]
     conditions = _Conditions(program, reach)
     problems = [*_versions(program, sources), *_unreachable(program, reach, with_tests), *conditions.advice()]
     for hook in Hook:
+        problems.extend(advise_approvals(program, hook))
         problems.extend(advise_outcomes(program, hook, conditions.never))
         problems.extend(problem for problem in check_shape(program, hook) if problem.warning)
     return sorted(set(problems))

@@ -29,7 +29,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "hook-missing": "A hook without a verdict.",
     "hook-unknown": "A package of a hook that there is not.",
     "verdict-form": "A verdict that is a set, a function or has keys in its head.",
-    "verdict-shape": "An entry or value of a verdict that the contract does not know, in any branch.",
+    "verdict-shape": "An entry or value of a verdict that the contract does not know, in any branch; terms of an approval where nothing is escalated.",
     "package-data": "A table of `data.yaml` where a package is.",
     "metadata": "A `# METADATA` comment that is not YAML, at which OPA would stop.",
     "contract-version": "A policy that is written for another version of the contract.",
@@ -42,6 +42,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "unreachable": "A rule that no verdict and no test reaches.",
     "no-default": "A verdict without a default.",
     "no-allow": "A hook that no rule can allow.",
+    "approvals-unread": "A verdict that can be `escalate`, of a hook that never looks at `input.approvals`: what a person approves is left to a person again.",
     "never-true": "A condition that never holds, such as a comparison with what the input cannot be.",
     "verdict-shape": "An obligation that this gateway, or this hook, cannot fulfil, so that it refuses.",
 }

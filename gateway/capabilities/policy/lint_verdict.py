@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -11,8 +12,9 @@ from gateway.capabilities.policy.contract_forms import Schema
 from gateway.capabilities.policy.contract_schemas import OF_ONE_HOOK, verdict_schema
 from gateway.capabilities.policy.problems import Problem
 from gateway.capabilities.policy.syntax import Module, Node, Path, Program, Rule, literal_text, reference
-from gateway.capabilities.policy.verdict import NOT_BUILT, OUTCOMES
+from gateway.capabilities.policy.verdict import MODES, NOT_BUILT, OUTCOMES
 from gateway.domain import SECRET, Hook
+from gateway.domain_tasks import Mode
 
 _SCALARS: Final = frozenset({"String", "RawString", "Number", "Bool", "Null"})
 _SHAPES: Final = {"Object": ("object",), "Array": ("array",), "Set": ("array",), "ArrayCompr": ("array",), "SetCompr": ("array",), "ObjectCompr": ("object",)}
@@ -68,11 +70,11 @@ def advise_outcomes(program: Program, hook: Hook, never: Callable[[Rule, Node], 
 
 
 def _may_allow(program: Program, branch: Branch) -> bool:
-    outcomes = _outcomes(program, branch)
-    return outcomes is None or "allow" in outcomes
+    found = outcomes_of(program, branch)
+    return found is None or "allow" in found
 
 
-def _outcomes(program: Program, branch: Branch) -> frozenset[str] | None:
+def outcomes_of(program: Program, branch: Branch) -> frozenset[str] | None:
     """The outcomes that a branch can have; ``None`` where it is computed."""
     outcome = dict(_entries(branch.value)).get("outcome") if branch.value is not None else None
     if outcome is None:
@@ -122,6 +124,8 @@ class _Shape:
                 yield self._problem(module, node, f"{where} must be {_kind(schema)}", "")
             elif kind == "Object":
                 yield from self._object(module, node, schema, where)
+            elif kind in {"Array", "Set"} and len(node[kind]["items"]) > schema.get("maxItems", math.inf):
+                yield self._problem(module, node, f"{where} must have at most {schema['maxItems']} entries", "")
             elif kind in {"Array", "Set"}:
                 for item in node[kind]["items"]:
                     yield from self.of(module, item, schema["items"], f"{where}[_]")
@@ -134,6 +138,7 @@ class _Shape:
         for (name, value), (_, key, _) in zip(entries, node["Object"]["fields"], strict=False):
             if name in known or others:
                 yield from self._of_hook(module, key, name, where)
+                yield from self._of_mode(module, value, f"{where}.{name}")
                 yield from self.of(module, value, known.get(name, others), f"{where}.{name}")
             elif name in NOT_BUILT and where == "verdict.obligations":
                 yield self._problem(
@@ -142,6 +147,8 @@ class _Shape:
             else:
                 close = difflib.get_close_matches(name, known, n=1)
                 yield self._problem(module, key, f"{where} has no entry {name}", f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}")
+        if where == "verdict":
+            yield from self._of_outcome(module, dict(entries))
         missing = [name for name in schema.get("required", ()) if name not in dict(entries)]
         if missing and len(entries) == len(node["Object"]["fields"]):
             yield self._problem(
@@ -153,6 +160,22 @@ class _Shape:
         if where == "verdict.obligations" and OF_ONE_HOOK.get(name, self._hook) is not self._hook:
             what = f"{name} can only be demanded of an {OF_ONE_HOOK[name]}: every {self._hook} with it is refused"
             yield self._problem(module, key, what, f"demand it in gateway.{OF_ONE_HOOK[name]}", warning=True)
+
+    def _of_mode(self, module: Module, value: Node, where: str) -> Iterator[Problem]:
+        """What a person cannot be asked to do at this hook."""
+        mode = literal_text(value) if where == "verdict.obligations.approval.mode" else None
+        if mode in set(Mode) and Mode(mode) not in MODES[self._hook]:
+            can = " or ".join(MODES[self._hook])
+            what = f"the mode {mode} can not be demanded of an {self._hook}: it is refused"
+            yield self._problem(module, value, what, f"write {can}", warning=True)
+
+    def _of_outcome(self, module: Module, entries: dict[str, Node]) -> Iterator[Problem]:
+        """Terms for a person where none is asked."""
+        outcome = literal_text(entries["outcome"]) if "outcome" in entries else None
+        demanded = entries.get("obligations", {})
+        for (name, _), (_, key, _) in zip(_entries(demanded), demanded.get("Object", {}).get("fields", ()), strict=False):
+            if name == "approval" and outcome in {"allow", "deny"}:
+                yield self._problem(module, key, "verdict.obligations.approval belongs to the outcome escalate alone", 'write "outcome": "escalate"')
 
     def _named(self, module: Module, node: Node, schema: Schema, where: str) -> Iterator[Problem]:
         for rule in _rules_of(self._program, module, node):

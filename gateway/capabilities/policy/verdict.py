@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.domain import SECRET, Destination, Obligations, Reason, Verdict
+from gateway.domain import SECRET, Destination, Hook, Obligations, Reason, Verdict
 from gateway.domain_tasks import QUEUE_PREFIX, REFUSE, RELEASE, REQUESTER, REVIEWERS, ApprovalTerms, Mode
 
 MAX_REASONS: Final = 32
@@ -37,6 +37,8 @@ QUEUE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 APPROVAL: Final = ("mode", "queue", "min_approvers", "distinct_from", "expires_in_s", "on_expiry", "skills")
 """The entries of ``obligations.approval``. ``skills`` has to be empty: no queue of this build knows what its people can do."""
 DISTINCT_FROM: Final = (REQUESTER, REVIEWERS)
+MODES: Mapping[Hook, tuple[Mode, ...]] = {Hook.INTENT: (Mode.APPROVE, Mode.ANSWER), Hook.ANSWER: (Mode.REVIEW,)}
+"""What a person can be asked to do at each hook; the first is the default. Of embeddings, nobody can answer."""
 _MODES: Mapping[str, Mode] = {mode.value: mode for mode in Mode}
 _DESTINATIONS: Mapping[str, Destination] = {destination.value: destination for destination in Destination}
 _NO_REASON = Reason("policy.denied", "policy refused and gave no reason")

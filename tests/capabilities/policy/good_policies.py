@@ -30,6 +30,12 @@ GOOD = {
         '"routes": ["assistant", "triage/primary"], "max_tokens": 512, "require_schema": "order",\n\t'
         '"retention_days": 30, "labels": {"team": input.subject.tenant}}} if input.attempt == 3'
     ),
+    "escalations": (
+        'a if true\n\nverdict := {"outcome": "escalate", "reasons": [{"rule": "a", "message": "b"}], "obligations": {"approval": {"mode": "answer", '
+        '"queue": "reviews", "min_approvers": 2,\n\t"distinct_from": ["requester", "reviewers"], "expires_in_s": 60, "on_expiry": "queue:others", '
+        '"skills": []}}} if {\n\tinput.attempt == 3\n\tcount(approvers) < 2\n}\n\n'
+        'approvers := {approval.by |\n\tsome approval in input.approvals\n\tapproval.hook == "intent"\n\tapproval.action == "accept"\n}'
+    ),
     "else": 'a if kind == "restricted"\n\nkind := "restricted" if {\n\tinput.findings[_].category == "US_SSN"\n} else := "internal"',
     "classes": "a if regex.match(`^[0-9a-z_.-]{1,9}\\.[a-z]+$`, input.request.route)",
 }

@@ -24,7 +24,15 @@ def test_answers_are_tried_with_and_without_a_judgement_and_from_the_gateway_its
     assert 0 < answers["assessed"]["confidence"] < 1
     assert answers["assessed"]["signals"]
     assert {answer["schema_valid"] for answer in answers.values()} == {None, False, True}
-    assert {answer["source"] for answer in answers.values()} == {"model", "gateway"}
+    assert {answer["source"] for answer in answers.values()} == {"model", "gateway", "person"}
+
+
+@pytest.mark.parametrize("hook", list(Hook))
+def test_policies_are_tried_with_and_without_what_people_decided(hook: Hook) -> None:
+    found = {name: sample.get("approvals", []) for name, sample in samples(hook).items()}
+    assert found["usual"] == []
+    assert [approval["hook"] for approval in found["approved"]] == [hook]
+    assert len({approval["by"] for approval in found["large"]}) == 20
 
 
 def test_what_is_volatile_exists() -> None:

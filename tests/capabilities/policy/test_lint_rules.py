@@ -40,6 +40,11 @@ class Case(NamedTuple):
     rewrite: str = ""
 
 
+DECIDED = '; input.approvals == ["x"]'
+ESCALATES = (
+    'a if true\n\nverdict := {{"outcome": "escalate", "reasons": [{{"rule": "a", "message": "b"}}], "obligations": {{"approval": {0}}}}} '
+    "if {{ input.attempt == 7{1} }}"
+)
 CASES = [
     Case("line-length", "a if true # " + "x" * 1_020, (14, 1_025), "longer than 1024"),
     Case("nesting", "a := " + "[" * 9 + "]" * 9, (14, 14), "more than 8 nested"),
@@ -134,10 +139,16 @@ CASES = [
     Case("no-allow", META.format("intent") + 'verdict := {"outcome": o}\n\no := "deny"', (9, 1), "no rule can produce the outcome allow"),
     Case("never-true", 'a if input.subject.kind == "robot"', (14, 6), "never equal", "it is one of key, user, agent"),
     Case("never-true", 'a if input.request.stream == "true"', (14, 6), "never equal", "it is boolean"),
-    Case("never-true", 'a if {\n\tsome f in input.findings\n\t"caler" == f.origin\n}', (16, 2), "never equal", "it is one of caller, model, tool"),
+    Case("never-true", 'a if {\n\tsome f in input.findings\n\t"caler" == f.origin\n}', (16, 2), "never equal", "it is one of caller, model, tool, person"),
     Case("never-true", "a if 1 == 2", (14, 6), "never holds"),
     Case("never-true", "a if true\n\na if false", (16, 6), "never holds"),
-    Case("verdict-shape", 'a if true\n\nverdict := {"outcome": "deny", "obligations": {"approval": {}}} if false', (16, 48), "cannot fulfil yet"),
+    Case("verdict-shape", 'a if true\n\nverdict := {"outcome": "deny", "obligations": {"sources": []}} if false', (16, 48), "cannot fulfil yet"),
+    Case("verdict-shape", 'a if true\n\nverdict := {"outcome": "deny", "obligations": {"approval": {}}} if false', (16, 48), "escalate alone", '"escalate"'),
+    Case("verdict-shape", ESCALATES.format('{"quue": "a"}', DECIDED), (16, 109), "no entry quue", "did you mean queue?"),
+    Case("verdict-shape", ESCALATES.format('{"queue": "A b"}', DECIDED), (16, 118), "is not of the form"),
+    Case("verdict-shape", ESCALATES.format('{"skills": ["law"]}', DECIDED), (16, 119), "at most 0"),
+    Case("verdict-shape", ESCALATES.format('{"mode": "review"}', DECIDED), (16, 117), "can not be demanded", "approve or answer"),
+    Case("approvals-unread", ESCALATES.format("{}", ""), (16, 12), "never looks at input.approvals", 'approval.hook == "intent"'),
     Case(
         "verdict-shape",
         'a if true\n\nverdict := {"outcome": "deny", "obligations": {"allow_invalid": true}} if false',
