@@ -7,4 +7,5 @@
 - ``payloads``: what is kept of an intent, encrypted. ``approvals``: what people decided in favour of one exact call.
 - ``decision_log``: what policy decided, in OPA's format.
 - ``routing_check``: what is wrong with the schemas, last resorts and conditions of a config.
+- ``intents``: those that wait for a person or came with an idempotency key. ``tasks``: what people decide.
 """

@@ -121,14 +121,13 @@ intents = Table(
     PrimaryKeyConstraint("tenant", "id"),
 )
 JOINABLE = text("idempotency_key IS NULL AND collected_ns IS NULL")
-"""An outcome that nobody has fetched, of a call that is known by its content alone."""
+"""Of a call that is known by its content alone, and nobody has fetched the outcome. A query has to say it in the same words, else SQLite scans."""
 ENDED = text("state NOT IN ('parked', 'running')")
 _KEYED, _READY = text("idempotency_key IS NOT NULL"), text("ready_ns IS NOT NULL")
-_of = intents.c
-Index("ix_intents_key", _of.tenant, _of.subject, _of.idempotency_key, unique=True, sqlite_where=_KEYED, postgresql_where=_KEYED)
-Index("ix_intents_call", _of.tenant, _of.subject, _of.call_sha256, _of.created_ns, sqlite_where=JOINABLE, postgresql_where=JOINABLE)
-Index("ix_intents_ready", _of.ready_ns, sqlite_where=_READY, postgresql_where=_READY)
-Index("ix_intents_expiry", _of.expires_ns, sqlite_where=ENDED, postgresql_where=ENDED)
+Index("ix_intents_key", intents.c.tenant, intents.c.subject, intents.c.idempotency_key, unique=True, sqlite_where=_KEYED, postgresql_where=_KEYED)
+Index("ix_intents_call", intents.c.tenant, intents.c.subject, intents.c.call_sha256, intents.c.created_ns, sqlite_where=JOINABLE, postgresql_where=JOINABLE)
+Index("ix_intents_ready", intents.c.ready_ns, sqlite_where=_READY, postgresql_where=_READY)
+Index("ix_intents_expiry", intents.c.expires_ns, sqlite_where=ENDED, postgresql_where=ENDED)
 
 payloads = Table(
     "payloads",
@@ -178,6 +177,7 @@ tasks = Table(
     PrimaryKeyConstraint("tenant", "id"),
 )
 WAITING = text("state IN ('open', 'claimed')")
+"""Of a task that nobody has decided yet."""
 Index("ix_tasks_intent", tasks.c.tenant, tasks.c.intent_id)
 Index("ix_tasks_due", tasks.c.tenant, tasks.c.state, tasks.c.due_ns, tasks.c.id)
 Index("ix_tasks_queue", tasks.c.tenant, tasks.c.queue, tasks.c.state, tasks.c.due_ns, tasks.c.id)
