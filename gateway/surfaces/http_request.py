@@ -86,6 +86,21 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None if found is None else found.decode("latin-1")
 
 
+def headers_of(scope: Scope, names: frozenset[bytes]) -> dict[bytes, str]:
+    """The values of headers that may come once, by name, as far as they came: one look at all of the request's for several.
+
+    Raises:
+        InvalidRequest: One came more than once.
+    """
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in names:
+            if name in found:
+                raise InvalidRequest(f"the header {name.decode()} came more than once; send it once")
+            found[name] = value.decode("latin-1")
+    return found
+
+
 def bearer_key(scope: Scope) -> str:
     """The key of ``Authorization: Bearer KEY``.
 

@@ -1,19 +1,35 @@
-"""What the endpoints that bring intents share: the body becomes a call, the call takes its path, and what comes of it is answered."""
+"""What the endpoints that bring intents share: the body becomes a call, the call takes its path, and what comes of it is answered.
+
+A call with an ``Idempotency-Key`` takes its path in a task of its own: it goes on when its caller leaves, who finds the answer under the same key.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self, TypeAlias
 
+from gateway.capabilities.streaming import KEEP_ALIVE, error_event
 from gateway.domain import Json
-from gateway.errors import PolicyDenied, ShuttingDown
+from gateway.errors import GatewayError, InvalidRequest, PolicyDenied, ShuttingDown
 from gateway.pipeline.intent import Call, Refused, Released, ReleasedStream
+from gateway.pipeline.parked import Parked
+from gateway.pipeline.pending import asks_for_usage, events_of
 from gateway.pipeline.run import run
 from gateway.pipeline.services import Services
 from gateway.surfaces.error_responses import send_error, send_json
-from gateway.surfaces.http_request import DEPARTURE, Departure, Receive, RequestLimits, Scope, Send, bearer_key, header, read_json
+from gateway.surfaces.http_request import DEPARTURE, Departure, Receive, RequestLimits, Scope, Send, bearer_key, headers_of, read_json
+from gateway.surfaces.parked_answers import EVENTS, send_events, send_parked
+
+Outcome: TypeAlias = Released | ReleasedStream | Refused | Parked
+
+MAX_WAIT_S: Final = 86_400.0
+"""The longest that a caller can wait: a day, as in the config of routes."""
+_SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,6})?")
+_KEY: Final = re.compile(r"[ -~]{1,255}")
+_OURS: Final = frozenset({b"traceparent", b"idempotency-key", b"x-gateway-wait"})
 
 
 class IntentEndpoint:
@@ -30,29 +46,88 @@ class IntentEndpoint:
         received_ns = time.time_ns()
         body, size = await read_json(scope, receive, self._limits)
         self._check(body)
+        told = headers_of(scope, _OURS)
         call = Call(
             surface=self._surface,
             key=bearer_key(scope),
             body=body,
             size=size,
             stream=body.get("stream") is True,
-            traceparent=header(scope, b"traceparent"),
+            traceparent=told.get(b"traceparent"),
             received_ns=received_ns,
+            idempotency_key=idempotency_key(told[b"idempotency-key"]) if b"idempotency-key" in told else None,
+            wait_s=seconds(told[b"x-gateway-wait"], "the header x-gateway-wait") if b"x-gateway-wait" in told else None,
         )
         async with Presence(scope, receive):
             try:
+                if call.idempotency_key is not None:
+                    await self._answer_surviving(call, send)
+                    return
                 outcome = await run(self._services, call)
             except asyncio.CancelledError:
                 if not self._services.limits.draining:
                     raise
                 raise ShuttingDown("the gateway had to stop before the answer was complete; try again, another process will answer") from None
-            headers = _headers(outcome)
-            if isinstance(outcome, ReleasedStream):
-                await _send_stream(send, outcome, headers)
-            elif isinstance(outcome, Refused):
-                await send_error(send, outcome.error, outcome.intent.id, headers)
-            else:
-                await send_json(send, 200, outcome.body, headers)
+            await self._answer(call, outcome, send)
+
+    async def _answer(self, call: Call, outcome: Outcome, send: Send) -> None:
+        if isinstance(outcome, Parked):
+            await send_parked(send, self._services, outcome, call)
+            return
+        headers = _headers(outcome)
+        if isinstance(outcome, ReleasedStream):
+            await _send_stream(send, outcome, headers)
+        elif isinstance(outcome, Refused):
+            await send_error(send, outcome.error, outcome.intent.id, headers)
+        elif call.stream:
+            await send_events(send, outcome.body, call, headers)
+        else:
+            await send_json(send, 200, outcome.body, headers)
+
+    async def _answer_surviving(self, call: Call, send: Send) -> None:
+        """Answer a call that goes on without its caller. A stream of it has keep-alives as any other, and its events when the whole is there."""
+        work = self._services.background.start(run(self._services, call))
+        if not call.stream or (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
+            await self._answer(call, await asyncio.shield(work), send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
+        while True:
+            await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+            if (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
+                break
+        try:
+            outcome = work.result()
+        except GatewayError as error:
+            await send({"type": "http.response.body", "body": error_event(error)})
+            return
+        if isinstance(outcome, Parked):
+            await send_parked(send, self._services, outcome, call, begun=True)
+        elif isinstance(outcome, Refused):
+            await send({"type": "http.response.body", "body": error_event(outcome.error)})
+        elif isinstance(outcome, Released):
+            await send({"type": "http.response.body", "body": events_of(outcome.body, include_usage=asks_for_usage(call))})
+
+
+def idempotency_key(text: str) -> str:
+    """The key of a call that is made once.
+
+    Raises:
+        InvalidRequest: It is not 1 to 255 printable ASCII characters.
+    """
+    if _KEY.fullmatch(text) is None:
+        raise InvalidRequest("the header Idempotency-Key has to be 1 to 255 printable ASCII characters", param="Idempotency-Key")
+    return text
+
+
+def seconds(text: str, what: str) -> float:
+    """How long a caller is ready to wait.
+
+    Raises:
+        InvalidRequest: It is no number of seconds from 0 to a day.
+    """
+    if _SECONDS.fullmatch(text) is None or float(text) > MAX_WAIT_S:
+        raise InvalidRequest(f"{what} has to be a number of seconds from 0 to {MAX_WAIT_S:.0f}", param=what.rsplit(" ", 1)[-1])
+    return float(text)
 
 
 class Presence:
@@ -95,8 +170,7 @@ class Presence:
 
 async def _send_stream(send: Send, outcome: ReleasedStream, headers: list[tuple[bytes, bytes]]) -> None:
     try:
-        whole = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"), *headers]
-        await send({"type": "http.response.start", "status": 200, "headers": whole})
+        await send({"type": "http.response.start", "status": 200, "headers": [*EVENTS, *headers]})
         await send({"type": "http.response.body", "body": outcome.first, "more_body": True})
         async for events in outcome.rest:
             await send({"type": "http.response.body", "body": events, "more_body": True})
