@@ -234,4 +234,4 @@ announcements = Table(
     Column("attempts", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", "task_id", "queue"),
 )
-Index("ix_announcements_due", announcements.c.due_ns)
+Index("ix_announcements_due", announcements.c.queue, announcements.c.due_ns)

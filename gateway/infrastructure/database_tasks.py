@@ -254,9 +254,10 @@ def unannounce(connection: Connection, tenant: str, task_id: str, queue: str | N
     connection.execute(delete(announcements).where(*mine))
 
 
-def due_announcements(connection: Connection, now_ns: int, limit: int) -> list[AnnouncementRow]:
-    """What has to be told now, what was due first at the beginning."""
-    query = select(announcements).where(announcements.c.due_ns <= now_ns).order_by(announcements.c.due_ns).limit(limit)
+def due_announcements(connection: Connection, queue: str, now_ns: int, limit: int) -> list[AnnouncementRow]:
+    """What has to be told now of a queue, what was due first at the beginning."""
+    due = (announcements.c.queue == queue, announcements.c.due_ns <= now_ns)
+    query = select(announcements).where(*due).order_by(announcements.c.due_ns).limit(limit)
     return [AnnouncementRow(*row) for row in connection.execute(query)]
 
 

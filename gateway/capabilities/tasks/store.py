@@ -38,7 +38,8 @@ class TaskPage(NamedTuple):
 class Decide(TypedDict):
     """What a person decides. ``version`` is the task's. ``revoke`` names approvals that stand no longer.
 
-    ``complete`` says that nobody else has to decide, and then ``ready_ns`` when the intent can go on.
+    ``payloads`` take the place of those of their kind: a draft that a person wrote, and what others see of it. ``complete`` says that nobody else has to
+    decide, and then ``ready_ns`` when the intent can go on.
     """
 
     version: int
@@ -48,7 +49,7 @@ class Decide(TypedDict):
     action: Action
     approval: ApprovalRow | None
     revoke: Sequence[str]
-    draft: PayloadRow | None
+    payloads: Sequence[PayloadRow]
     complete: bool
     ready_ns: int | None
 
@@ -126,10 +127,10 @@ class TaskStore:
         with self._database.read() as connection:
             return rows.lapsed_tasks(connection, now_ns, limit)
 
-    def announcements(self, now_ns: int, limit: int) -> list[AnnouncementRow]:
-        """What somebody has to be told of now."""
+    def announcements(self, queue: str, now_ns: int, limit: int) -> list[AnnouncementRow]:
+        """What has to be told now to whoever listens to a queue. Each is asked for by itself: one that nobody can be told of is in no other's way."""
         with self._database.read() as connection:
-            return rows.due_announcements(connection, now_ns, limit)
+            return rows.due_announcements(connection, queue, now_ns, limit)
 
 
 def new_task_id(now_ns: int) -> str:
@@ -167,7 +168,7 @@ def release(tenant: str, task_id: str, *, by: str, name: str, now_ns: int) -> Ef
 
 def decide(tenant: str, task_id: str, **decision: Unpack[Decide]) -> Effect[None]:
     """A person decides in favour of an intent. It goes on if the decision is complete; else the task is open for others. Who refuses ends it by ``settle``."""
-    approval, draft, complete = decision["approval"], decision["draft"], decision["complete"]
+    approval, payloads, complete = decision["approval"], decision["payloads"], decision["complete"]
     if (approval is not None and (approval.tenant, approval.task_id) != (tenant, task_id)) or complete != (decision["ready_ns"] is not None):
         raise IllegalMoveError("an approval is of the task that is decided, and an intent is ready when its decision is complete")
 
@@ -175,12 +176,12 @@ def decide(tenant: str, task_id: str, **decision: Unpack[Decide]) -> Effect[None
         connection, now_ns = ledger.connection, decision["now_ns"]
         intent, task = _held(ledger, tenant, task_id, decision["version"])
         unheld(task, decision["by"], now_ns)
-        if decision["action"] not in ACTIONS[Mode(task.mode)] or (draft is not None and (draft.tenant, draft.intent_id) != (tenant, intent.id)):
-            raise IllegalMoveError(f"{decision['action']} is no decision in mode {task.mode}, or the draft is another intent's")
+        if decision["action"] not in ACTIONS[Mode(task.mode)] or any((row.tenant, row.intent_id) != (tenant, intent.id) for row in payloads):
+            raise IllegalMoveError(f"{decision['action']} is no decision in mode {task.mode}, or a payload is another intent's")
         rows.revoke_approvals(connection, task, decision["revoke"], now_ns)
         if approval is not None:
             rows.insert_approval(connection, approval)
-        intent_rows.put_payloads(connection, () if draft is None else (draft,))
+        intent_rows.put_payloads(connection, payloads)
         facts: Json = {"action": decision["action"].value, "approval": approval and approval.id, "revoked": list(decision["revoke"]), "complete": complete}
         after = free(task)
         if complete:

@@ -154,4 +154,4 @@ def _approvals() -> None:
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "task_id", "queue", name="pk_announcements"),
     )
-    op.create_index("ix_announcements_due", "announcements", ["due_ns"])
+    op.create_index("ix_announcements_due", "announcements", ["queue", "due_ns"])
