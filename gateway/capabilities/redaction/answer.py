@@ -1,4 +1,4 @@
-"""A complete answer: inspected once, then shown to the caller and to the record as far as a verdict reveals it."""
+"""A complete answer: inspected once, then shown to the caller, to a person and to the record as far as a verdict reveals it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, TypeAlias
 from gateway.capabilities.redaction.leaves import Leaf, Link, Walk, path
 from gateway.capabilities.redaction.places import answer_place, merged
 from gateway.capabilities.redaction.rebuilding import Rebuilt, rebuild
-from gateway.capabilities.redaction.shapes import ANSWER, JSON_ANSWER
 from gateway.capabilities.redaction.transcript import choices
 from gateway.capabilities.redaction.views import View
-from gateway.domain import Destination, Json, Obligations
+from gateway.domain import Destination, Json, Obligations, Origin
 
 Views: TypeAlias = Callable[[Obligations, Destination], View]
 """What a destination sees under obligations, by the vault of one intent."""
@@ -22,16 +21,18 @@ IsNew: TypeAlias = Callable[[str, str], bool]
 class AnswerInspection:
     """What was found in a complete chat completion. The body is never changed."""
 
-    def __init__(self, body: Json, walk: Walk, views: Views, is_new: IsNew, *, json: bool) -> None:
-        walk.over(body, JSON_ANSWER if json else ANSWER)
+    def __init__(self, body: Json, walk: Walk, views: Views, is_new: IsNew, origin: Origin) -> None:
+        """``walk`` went over ``body``, which ``origin`` brought."""
         self._body = body
         self._leaves = walk.leaves
+        self._walked = walk.media
         self._media = [item.link for item in walk.media if item.payload]
         self._views = views
         self._untouched = not walk.leaves and not walk.media
         """Whether everybody sees the body as it is."""
-        self.findings = merged((category, answer_place(leaf.link)) for leaf in walk.leaves for category, value in leaf.found if is_new(category, value))
-        """What the model brought, merged by category and place; secrets always, other values only if the caller did not send them itself."""
+        found = ((category, answer_place(leaf.link)) for leaf in walk.leaves for category, value in leaf.found if is_new(category, value))
+        self.findings = merged(found, origin)
+        """What the answer brought, merged by category and place; secrets always, other values only if the caller did not send them itself."""
         self.redactions: dict[str, int] = {}
         """How often a value was hidden from the caller, by category, as of the last ``for_caller``."""
         self.logprobs_dropped = False
@@ -54,6 +55,16 @@ class AnswerInspection:
         self.logprobs_dropped = dropped
         return body
 
+    def for_person(self, obligations: Obligations) -> Json:
+        """The answer as a person may see it: what is granted to persons is shown and restored, all else is a placeholder, a secret always.
+
+        Content that nobody could scan is left out whatever ``obligations`` say, and log probabilities, which would spell what is hidden.
+        """
+        unseen = [item.link for item in self._walked if item.payload or item.kind == "tokens"]
+        unseen.sort(key=lambda link: -len(path(link)))  # deepest first: what stands around a payload may be one itself
+        view = self._views(obligations, Destination.PERSON)
+        return _without_any_logprobs(rebuild(self._body, self._leaves, view, unseen, respell=True).value)
+
     def for_record(self, obligations: Obligations) -> Json:
         """The answer as the record keeps it: only what is granted to the record is shown."""
         if self._untouched:
@@ -75,6 +86,14 @@ def _without_logprobs(original: Json, rebuilt: Rebuilt) -> tuple[Json, bool]:
             rebuilt.value["choices"][index]["logprobs"] = None
             dropped = True
     return rebuilt.value, dropped
+
+
+def _without_any_logprobs(body: Json) -> Json:
+    """The answer without log probabilities; the same object where it has none."""
+    found = body.get("choices")
+    if not isinstance(found, list) or not any(isinstance(choice, dict) and choice.get("logprobs") is not None for choice in found):
+        return body
+    return {**body, "choices": [{**choice, "logprobs": None} if isinstance(choice, dict) and "logprobs" in choice else choice for choice in found]}
 
 
 def _touched_choices(leaves: Iterable[Leaf]) -> set[Any]:

@@ -65,12 +65,12 @@ def request_counts(body: Json, found: Iterable[tuple[Leaf, list[tuple[str, str]]
     return tuple(FindingCount(category, count, where, origin) for (category, where, origin), count in sorted(counts.items(), key=lambda item: item[0][1:]))
 
 
-def merged(found: Iterable[tuple[str, str]]) -> tuple[FindingCount, ...]:
-    """Findings of an answer, given as category and place, merged."""
+def merged(found: Iterable[tuple[str, str]], origin: Origin = Origin.MODEL) -> tuple[FindingCount, ...]:
+    """Findings of an answer that ``origin`` brought, given as category and place, merged."""
     counts: dict[tuple[str, str], int] = {}
     for item in found:
         counts[item] = counts.get(item, 0) + 1
-    return tuple(FindingCount(category, count, where, Origin.MODEL) for (category, where), count in counts.items())
+    return tuple(FindingCount(category, count, where, origin) for (category, where), count in counts.items())
 
 
 def unscanned(media: Iterable[Media]) -> tuple[Unscanned, ...]:

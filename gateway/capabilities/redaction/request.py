@@ -14,11 +14,14 @@ from gateway.capabilities.redaction.placeholders import Vault, letters_in, may_h
 from gateway.capabilities.redaction.places import request_counts, unscanned
 from gateway.capabilities.redaction.rebuilding import rebuild
 from gateway.capabilities.redaction.scanning import Clean, StreamingScanner, TextScanner
-from gateway.capabilities.redaction.shapes import Role
+from gateway.capabilities.redaction.shapes import ANSWER, JSON_ANSWER, Role
 from gateway.capabilities.redaction.stream import ChatStream
 from gateway.capabilities.redaction.stream_fields import StreamContext
 from gateway.capabilities.redaction.views import OneWayView, View
-from gateway.domain import SECRET, Destination, FindingCount, Json, Obligations
+from gateway.domain import SECRET, Destination, FindingCount, Json, Obligations, Origin
+
+_WITHOUT_MEDIA = frozenset({Destination.RECORD, Destination.PERSON})
+"""Who gets no content that nobody could scan, whatever a verdict says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +65,12 @@ class Inspection:
     def assemble(self, obligations: Obligations, destination: Destination) -> Json:
         """The request as ``destination`` may see it; the same object where nothing is hidden, else a copy that shares what is untouched.
 
-        The record gets no content that nobody could scan.
+        The record and persons get no content that nobody could scan.
         """
-        media = [item.link for item in self._media if item.payload] if destination is Destination.RECORD else []
+        bare = destination in _WITHOUT_MEDIA
+        media = [item.link for item in self._media if item.payload] if bare else []
         granted = obligations.reveal.get(destination, frozenset())
-        if self._for_model is not None and destination is Destination.RECORD and not media and self._for_model[0] == granted:
+        if self._for_model is not None and bare and not media and self._for_model[0] == granted:
             return self._for_model[1]  # what is granted alike is hidden alike
         view = self._view(obligations, destination)
         assembled = self._shown(view, media)
@@ -74,6 +78,14 @@ class Inspection:
             self.redactions = dict(sorted(view.hidden.items()))
             self._for_model = granted, assembled
         return assembled
+
+    def recall_placeholders(self) -> None:
+        """Fill the vault with a placeholder for every value of the request, whatever was revealed to the model that answered.
+
+        For an answer that was made elsewhere, or earlier: what its model was shown in place of a value is then restored. Nothing becomes restorable
+        that the request does not hold, and no secret.
+        """
+        self._shown(self._view(Obligations(), Destination.MODEL), [])
 
     def assemble_one_way(self, obligations: Obligations) -> Json:
         """The request as a model may see it that turns texts into vectors: as ``assemble``, but a hidden value is its type alone, and nothing restores it."""
@@ -90,10 +102,17 @@ class Inspection:
         walk.over(value, Role.FREE)
         return rebuild(value, walk.leaves, self._view(obligations, destination)).value if walk.leaves else value
 
-    def inspect_answer(self, body: Json, *, json: bool = False) -> AnswerInspection:
-        """Scan a complete chat completion; ``json`` where its content is to be a JSON text though the caller did not ask for one."""
+    def inspect_answer(self, body: Json, *, json: bool = False, origin: Origin = Origin.MODEL) -> AnswerInspection:
+        """Scan a complete chat completion.
+
+        Args:
+            body: The completion.
+            json: Whether its content is to be a JSON text though the caller did not ask for one.
+            origin: Who made it: a model, or the person who answered or edited.
+        """
         walk = Walk(self._tenant.scanner.scan, self._tenant.clean, answer=True)
-        return AnswerInspection(body, walk, self._view, self._is_new, json=json or self.asked_for_json)
+        walk.over(body, JSON_ANSWER if json or self.asked_for_json else ANSWER)
+        return AnswerInspection(body, walk, self._view, self._is_new, origin)
 
     def stream(self, obligations: Obligations, *, json: bool = False) -> ChatStream:
         """Redaction of a streamed answer, chunk by chunk; ``json`` as for ``inspect_answer``."""

@@ -178,3 +178,77 @@ def test_no_answer_however_odd_shows_a_value(sent: Send, message: Any, frame: An
     ):
         one = inspection.inspect_answer(body)
         assert NEW not in json.dumps([one.for_caller(NOTHING), one.for_record(NOTHING), choices(one.for_caller(NOTHING))])
+
+
+def person(*categories: str, **more: Any) -> Obligations:
+    return Obligations(reveal={Destination.PERSON: frozenset(categories)}, **more)
+
+
+def content_of(body: Json) -> Any:
+    return body["choices"][0]["message"]["content"]
+
+
+def test_a_person_sees_of_an_answer_what_persons_are_granted_and_no_more(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL} card 4111111111111111")
+    mail, card = (f"<{part.split('>')[0]}>" for part in body["messages"][0]["content"].split("<")[1:])
+    original = answer({"content": f"to {mail}, {NEW} and {MAIL} with {card}"})
+    before = copy.deepcopy(original)
+    one = inspection.inspect_answer(original)
+    blind, granted, all_seeing = (content_of(one.for_person(person(*each))) for each in ((), ("EMAIL_ADDRESS",), ("*",)))
+    assert blind.startswith(f"to {mail}, <EMAIL_ADDRESS_")
+    assert blind.endswith(f" and {mail} with {card}")
+    assert granted == f"to {MAIL}, {NEW} and {MAIL} with {card}"
+    assert all_seeing == f"to {MAIL}, {NEW} and {MAIL} with 4111111111111111"
+    assert (original, one.redactions, one.logprobs_dropped) == (before, {}, False)
+    for others in (Destination.CALLER, Destination.MODEL, Destination.RECORD):
+        assert content_of(one.for_person(Obligations(reveal={others: frozenset({"*"})}))) == blind
+
+
+def test_no_person_sees_a_secret(sent: Send) -> None:
+    inspection, _ = sent("my key is sk-abcdefgh")
+    text = json.dumps(inspection.inspect_answer(answer({"content": "sk-abcdefgh and sk-ijklmnop", **calls('{"k": "sk-abcdefgh"}')})).for_person(person("*")))
+    assert "sk-" not in text
+
+
+def test_a_person_gets_no_log_probabilities_and_nothing_that_nobody_could_scan(sent: Send) -> None:
+    inspection, _ = sent("hello")
+    logprobs = {"content": [{"token": "x", "logprob": -1.0}]}
+    message = {"content": "untouched", "audio": {"id": "a1", "data": "UklGRg==", "transcript": "hi"}}
+    original = answer(message, logprobs=logprobs)
+    shown = inspection.inspect_answer(original).for_person(person("*", allow_unscanned=True))
+    assert shown["choices"][0]["logprobs"] is None
+    assert shown["choices"][0]["message"] == {**message, "audio": {"id": "a1", "data": "<UNSCANNED>", "transcript": "hi"}}
+    assert original["choices"][0]["logprobs"] == logprobs
+    only = inspection.inspect_answer(answer({"content": "plain"}, logprobs=logprobs)).for_person(person())
+    assert only == answer({"content": "plain"}, logprobs=None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [101, 7592, 102],
+        [101, {"type": "input_audio", "input_audio": {"data": "UklGRg=="}}],
+        [{"type": "file", "file": {"file_data": "data:x;base64,AA"}}, [1, 2]],
+    ],
+)
+def test_tokens_and_media_inside_each_other_are_left_out_for_a_person(sent: Send, content: Any) -> None:
+    inspection, _ = sent("hello")
+    shown = json.dumps(inspection.inspect_answer(answer({"content": content})).for_person(person("*", allow_unscanned=True)))
+    assert "<UNSCANNED>" in shown
+    assert not any(raw in shown for raw in ("7592", "101", "UklGRg", "base64", "[1, 2]"))
+
+
+def test_what_a_person_brings_is_found_and_hidden_like_a_models_and_says_whose_it_is(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    one = inspection.inspect_answer(answer({"content": f"{NEW}, {token_of(body)}, {MAIL}, sk-abcdefgh"}), origin=Origin.PERSON)
+    assert one.findings == tuple(FindingCount(category, 1, "choices[0].message.content", Origin.PERSON) for category in ("EMAIL_ADDRESS", "SECRET"))
+    for_caller = content_of(one.for_caller(NOTHING)).split(", ")
+    assert for_caller[1:] == [MAIL, MAIL, "<SECRET>"]
+    assert for_caller[0].startswith("<EMAIL_ADDRESS_")
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": [None, 5, {"logprobs": None}, {"logprobs": []}]}, {"choices": {"logprobs": 1}}])
+def test_an_odd_answer_is_no_trouble_for_a_person(sent: Send, body: Json) -> None:
+    inspection, _ = sent("hello")
+    shown = inspection.inspect_answer(body).for_person(person())
+    assert shown.keys() == body.keys()

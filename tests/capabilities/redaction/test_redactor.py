@@ -114,3 +114,84 @@ def test_random_texts_and_splits_show_the_same(asked: tuple[Inspection, str], da
     emitted = "".join(streamed(inspection, text, cuts, arguments=arguments))
     assert emitted == whole(inspection, text, arguments=arguments)
     assert not arguments or isinstance(json.loads(emitted), dict)
+
+
+CATEGORIES = ["EMAIL_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER", "US_SSN", "IP_ADDRESS", "IBAN_CODE", "SECRET", "*"]
+SCANNER = Scanner()
+GRANTS = st.dictionaries(st.sampled_from(list(Destination)), st.frozensets(st.sampled_from(CATEGORIES), max_size=4))
+
+
+def fresh(key: bytes = KEY) -> Redactor:
+    """A redactor as another process has it: it remembers nothing."""
+    return Redactor(SCANNER, FindingsMemo(SCANNER, 1_000), key)
+
+
+LITERAL: str = fresh().inspect({"messages": [{"content": CANARIES[0]}]}).assemble(NOTHING, Destination.MODEL)["messages"][0]["content"]
+"""This tenant's placeholder for one of the values, as a caller may write it."""
+
+
+def requests() -> st.SearchStrategy[Json]:
+    """Requests with values in texts, JSON texts, names, keys and parameters; some hold what looks like a placeholder."""
+    words = st.lists(st.sampled_from([*CANARIES, MAIL, "hello", "ssn", LITERAL, "<", "redacted_"]), min_size=1, max_size=5).map(" ".join)
+    message = st.one_of(
+        st.builds(lambda text: {"role": "user", "content": text}, words),
+        st.builds(lambda text: {"role": "tool", "tool_call_id": "call_1", "content": json.dumps({"note": text})}, words),
+        st.builds(lambda name: {"role": "user", "name": name, "content": "hi"}, st.sampled_from(["alice@example.com", "bob"])),
+        st.builds(
+            lambda text: {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": json.dumps({"a": text})}}]}, words
+        ),
+    )
+    return st.builds(lambda messages, note: {"messages": messages, "metadata": {"note": note}, "user": MAIL}, st.lists(message, min_size=1, max_size=4), words)
+
+
+def echo(shown: Json) -> Json:
+    """An answer that repeats all that its model was shown, in prose, in arguments and as names."""
+    said = json.dumps(shown, ensure_ascii=False)
+    names = [message["name"] for message in shown["messages"] if "name" in message]
+    calls = [{"id": "call_1", "type": "function", "function": {"name": name, "arguments": json.dumps({"said": said})}} for name in [*names, "send"]]
+    return {"id": "chatcmpl-1", "choices": [{"index": 0, "message": {"content": said, "tool_calls": calls}, "finish_reason": "stop"}]}
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests(), GRANTS, GRANTS)
+def test_a_draft_is_restored_in_another_process_as_in_the_one_that_asked_for_it(body: Json, asking: dict[Any, Any], resuming: dict[Any, Any]) -> None:
+    here, there = fresh(), fresh()
+    asked = here.inspect(body)
+    draft = echo(asked.assemble(Obligations(reveal=asking), Destination.MODEL))
+    asked.recall_placeholders()  # what a person may see can grow with the grants of the later verdict, here as there
+    there.inspect(body)  # its history knows the messages already
+    resumed = there.inspect(body)
+    resumed.assemble(Obligations(reveal=resuming), Destination.MODEL)
+    resumed.recall_placeholders()
+    one, other = asked.inspect_answer(draft), resumed.inspect_answer(draft)
+    obligations = Obligations(reveal=resuming)
+    assert other.findings == one.findings
+    assert other.for_caller(obligations) == one.for_caller(obligations)
+    assert other.for_person(obligations) == one.for_person(obligations)
+    assert other.for_record(obligations) == one.for_record(obligations)
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests(), GRANTS)
+def test_a_caller_gets_the_same_whether_its_answer_waited_for_a_person_or_not(body: Json, grants: dict[Any, Any]) -> None:
+    asked, resumed = fresh().inspect(body), fresh().inspect(body)
+    draft = echo(asked.assemble(Obligations(reveal=grants), Destination.MODEL))
+    resumed.recall_placeholders()
+    assert resumed.inspect_answer(draft).for_caller(NOTHING) == asked.inspect_answer(draft).for_caller(NOTHING)
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests(), requests(), st.booleans())
+def test_nothing_becomes_restorable_that_the_request_does_not_hold(body: Json, other: Json, same_tenant: bool) -> None:
+    draft = echo(fresh(KEY if same_tenant else b"\x02" * 32).inspect(other).assemble(NOTHING, Destination.MODEL))
+    inspection = fresh().inspect(body)
+    inspection.recall_placeholders()
+    held = json.dumps(body, ensure_ascii=False).replace("\\", "")
+    shown = json.dumps(inspection.inspect_answer(draft).for_caller(NOTHING), ensure_ascii=False)
+    for canary in [*CANARIES[:7], MAIL]:
+        assert canary in held or canary not in shown
+    for secret in CANARIES[7:]:
+        assert json.dumps(secret)[1:-1] not in shown
+    said = json.dumps(draft, ensure_ascii=False)
+    if not same_tenant and LITERAL not in said:
+        assert [canary for canary in CANARIES if canary in shown and canary not in said] == []

@@ -224,3 +224,36 @@ def test_depth_is_no_limit_to_the_walk(redactor: Redactor) -> None:
     assert redactor.inspect(user("", own=value)).findings == ()
     arguments = "[" * 5_000 + f'"{MAIL}"'
     assert redactor.inspect({"messages": [call(arguments)]}).findings[0].count == 1
+
+
+def test_a_person_gets_no_content_that_nobody_could_scan(redactor: Redactor) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    inspection = redactor.inspect({"messages": [{"role": "user", "content": [{"type": "text", "text": MAIL}, image]}]})
+    everything = Obligations(reveal={Destination.PERSON: frozenset({"*"})}, allow_unscanned=True)
+    shown = inspection.assemble(everything, Destination.PERSON)["messages"][0]["content"]
+    assert shown == [{"type": "text", "text": MAIL}, {"type": "image_url", "image_url": {"url": "<UNSCANNED>"}}]
+
+
+def test_a_person_sees_of_a_request_what_persons_are_granted(redactor: Redactor) -> None:
+    body = user(f"{MAIL} {CARD} sk-abcdefgh")
+    inspection = redactor.inspect(body)
+    for_model = inspection.assemble(NOTHING, Destination.MODEL)
+    assert inspection.assemble(NOTHING, Destination.PERSON) == for_model
+    some = Obligations(reveal={Destination.PERSON: frozenset({"CREDIT_CARD"}), Destination.CALLER: frozenset({"*"})})
+    shown = inspection.assemble(some, Destination.PERSON)["messages"][0]["content"]
+    assert shown.startswith("<EMAIL_ADDRESS_")
+    assert shown.endswith(f" {CARD} <SECRET>")
+
+
+def test_an_answer_that_was_made_elsewhere_is_restored_once_the_placeholders_are_recalled(redactor: Redactor, sent: Send) -> None:
+    _, body = sent(MAIL)
+    draft = {"choices": [{"index": 0, "message": {"content": f"mail {body['messages'][0]['content']}"}}]}
+    revealed = Obligations(reveal={Destination.MODEL: frozenset({"*"})})
+    inspection = redactor.inspect(user(MAIL))
+    assembled = inspection.assemble(revealed, Destination.MODEL)
+    assert inspection.inspect_answer(draft).for_caller(NOTHING) == draft
+    inspection.recall_placeholders()
+    assert inspection.inspect_answer(draft).for_caller(NOTHING)["choices"][0]["message"]["content"] == f"mail {MAIL}"
+    assert inspection.redactions == {}
+    assert assembled == user(MAIL)
+    assert inspection.assemble(revealed, Destination.RECORD) != assembled
