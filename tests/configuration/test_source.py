@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.configuration.problems import SettingsError
-from gateway.configuration.source import MAX_BYTES, Document
+from gateway.configuration.source import MAX_BYTES, Document, at
 
 
 def read(folder: Path, text: str | bytes) -> Document:
@@ -108,3 +108,10 @@ def test_any_bytes_are_a_document_or_a_settings_error(tmp_path_factory: pytest.T
     except SettingsError as error:
         outcome = error.problems
     assert isinstance(outcome, dict) or outcome
+
+
+def test_a_value_is_found_by_its_path_through_mappings_and_lists(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: {b: [x, {c: y}]}\n")
+    document = Document(path)
+    assert [at(document, where) for where in [("a", "b", 0), ("a", "b", 1, "c"), ("a", "b", 2), ("a", 0), ("a", "b", "c")]] == ["x", "y", None, None, None]

@@ -154,3 +154,16 @@ def test_an_opa_server_is_told_and_asked_only_on_demand(write_all: WriteConfig, 
     asked = CliRunner().invoke(command, ["--config", str(config), "--online"], env=env)
     assert asked.exit_code == 2
     assert "the OPA server at http://127.0.0.1:9 cannot be asked" in asked.stderr
+
+
+def test_queues_are_printed_and_what_holds_streams_back(write_all: WriteConfig, good_env: dict[str, str], good_text: str) -> None:
+    queues = "queues: {reviews: {due_s: 900, teams: [legal]}}\nserver:"
+    keys = "    payload_key: env:PAYLOAD\n    placeholder_key"
+    config = write_all(good_text, ("server:", queues), ("    placeholder_key", keys), ("    target: simulated", "    target: simulated\n    buffered: true"))
+    result = check(config, {**good_env, "PAYLOAD": "payload-0123456789-0123456789-0123"})
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert "queue      reviews: for reviewers of legal; due after 15 min, after 1 d its intent is refused; a claim holds 15 min" in lines
+    assert "           while a person decides, callers wait up to 1 min" in lines
+    assert any(line.endswith("streams buffered: the route says so") for line in lines)
+    assert "payload-0123456789" not in result.stdout
