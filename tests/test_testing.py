@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.testing import LocalGateway, Reply, local_gateway
+from gateway.testing import LocalGateway, Reply, Routing, local_gateway
 
 STREAM = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n: keep-alive\n\ndata: {"choices":[{"index":0,"delta":{"content":"b"}}]}\n\n'
 
@@ -29,6 +29,19 @@ def test_a_reply_reads_streams_and_whole_answers() -> None:
 async def test_the_same_arguments_give_the_same_key(local: LocalGateway) -> None:
     assert local.key() == local.key()
     assert len({local.key(), local.key("globex"), local.key(roles=("operator",)), local.key(routes=("assistant",))}) == 4
+
+
+async def test_another_name_is_another_person(local: LocalGateway) -> None:
+    assert local.key(roles=("reviewer",)) != local.key(name="Ada", roles=("reviewer",))
+
+
+async def test_a_local_gateway_has_queues_routes_and_payload_keys_as_a_test_wants_them(tmp_path: Path) -> None:
+    routing = Routing(queues="{reviews: {due_s: 5}, approvals: {}}", routes={"payments": "{target: simulated, wait_s: 0}"}, waiting="{join_s: 7}")
+    async with local_gateway(tmp_path, routing=routing) as local:
+        settings = local.settings
+        assert (list(settings.queues), settings.queues["reviews"].due_s, settings.waiting.join_s) == (["reviews", "approvals"], 5, 7)
+        assert settings.routes["payments"].wait_s == 0
+        assert all(tenant.payload_keys for tenant in settings.tenants.values())
 
 
 async def test_bytes_are_sent_as_they_are(local: LocalGateway) -> None:
