@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "Serve.",
     "scan": "Show what redaction would find in a text.",
     "simulate": "Serve the simulated provider.",
+    "tasks": "Decide what waits for a person, over HTTP.",
 }
 
 

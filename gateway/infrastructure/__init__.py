@@ -9,6 +9,7 @@
   ``policy_engine_opa``: Rego in an OPA server.
 - ``bundle_client``: asks a server for a policy bundle (aiohttp, too).
 - ``log_client``: posts decision logs to a server (aiohttp, too); ``database_log``: how far they have come.
+- ``gateway_client``: a running gateway over HTTP, for commands.
 - ``database`` and what is named after it, ``migrations``: SQLite.
 - ``telemetry``: spans, metrics and logs on their way out.
 """
