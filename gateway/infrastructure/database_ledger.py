@@ -6,42 +6,20 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import CTE, Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from gateway.infrastructure.database import Database, DatabaseError
 from gateway.infrastructure.database_dialect import Dialect
+from gateway.infrastructure.database_entries import EntryRow, Listed, OpenIntent, chains_of, genesis_bodies, listed, rows_of
 from gateway.infrastructure.database_schema import entries, open_intents
+
+__all__ = ["Effect", "EntryRow", "Ledger", "LedgerTransaction", "LedgerWriter", "Listed", "MoveRefused", "OpenIntent", "Snapshot"]
 
 T = TypeVar("T")
 
 
 class MoveRefused(Exception):
     """The row is not in the state that the move needs. Nothing of the move was done."""
-
-
-class EntryRow(NamedTuple):
-    """An entry as it is stored. ``state`` and ``route`` repeat facts of the body, for filters."""
-
-    tenant: str
-    writer: str
-    seq: int
-    intent_id: str
-    kind: str
-    state: str | None
-    route: str | None
-    body: bytes
-    hash: bytes
-    salt: bytes | None
-    content: bytes | None
-    expires_ns: int | None
-
-
-class OpenIntent(NamedTuple):
-    """An intent whose ``opened`` entry is committed and whose ``closed`` is not."""
-
-    tenant: str
-    intent_id: str
-    writer: str
 
 
 class Attempted(NamedTuple, Generic[T]):
@@ -57,6 +35,7 @@ _INSERT_OPEN = """INSERT INTO open_intents (tenant, intent_id, writer) VALUES (?
     ON CONFLICT (tenant, intent_id) DO UPDATE SET writer = excluded.writer"""
 _DELETE_OPEN = "DELETE FROM open_intents WHERE tenant = ? AND intent_id = ?"
 _ABANDON = "UPDATE intents SET state = 'indeterminate', version = version + 1, changed_ns = ? WHERE tenant = ? AND id = ? AND state = 'running'"
+_FORGET = "DELETE FROM payloads WHERE tenant = ? AND intent_id = ?"
 
 
 class LedgerTransaction:
@@ -81,9 +60,18 @@ class LedgerTransaction:
             self._many(_DELETE_OPEN, settled)
 
     def abandon(self, places: Sequence[tuple[str, str]], now_ns: int) -> None:
-        """Of these intents (tenant, id) that have rows and run: nobody knows what comes of them."""
+        """Nobody knows what came of these intents (tenant, id): the rows of those that have one, and run by it, say so. Sweeping does the rest."""
         if places:
             self._many(_ABANDON, [(now_ns, *place) for place in places])
+
+    def forget(self, places: Sequence[tuple[str, str]]) -> None:
+        """Drop what is kept of intents (tenant, id), so that they can be gone on with and their outcome can be fetched."""
+        if places:
+            self._many(_FORGET, places)
+
+    def forget_expired(self, tenant: str, before_ns: int) -> None:
+        """The same of a tenant, where its own time has come."""
+        self._many("DELETE FROM payloads WHERE tenant = ? AND expires_ns <= ?", [(tenant, before_ns)])
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds this name, and hold it to the end of this one: for effects that look before they insert."""
@@ -122,14 +110,14 @@ class LedgerTransaction:
 
     def tips(self, tenant: str) -> dict[str, int]:
         """The last sequence number of each of a tenant's chains."""
-        chain = _chains(tenant)
+        chain = chains_of(tenant)
         last = select(func.max(entries.c.seq)).where(entries.c.tenant == tenant, entries.c.writer == chain.c.writer).scalar_subquery()
         rows = self.connection.execute(select(chain.c.writer, last).where(chain.c.writer.is_not(None)))
         return {str(row[0]): int(row[1]) for row in rows}
 
     def genesis_bodies(self, tenant: str) -> list[bytes]:
         """The bodies of the first entries of a tenant's chains."""
-        return _genesis_bodies(self.connection, tenant)
+        return genesis_bodies(self.connection, tenant)
 
     def open_intents(self) -> list[OpenIntent]:
         """Every intent that is open, of all tenants."""
@@ -163,7 +151,7 @@ class LedgerTransaction:
             query = query.where(entries.c.intent_id == intent_id)
         if before_ns is not None:
             query = query.where(entries.c.expires_ns <= before_ns)
-        return _rows(self.connection, query.limit(limit))
+        return rows_of(self.connection, query.limit(limit))
 
 
 Effect: TypeAlias = Callable[[LedgerTransaction], T]
@@ -242,23 +230,18 @@ class Ledger:
         """All entries of an intent; none if it is not this tenant's."""
         with self._database.read(patient=True) as connection:
             mine = select(entries).where(entries.c.tenant == tenant, entries.c.intent_id == intent_id)
-            return _rows(connection, mine.order_by(entries.c.writer, entries.c.seq))
+            return rows_of(connection, mine.order_by(entries.c.writer, entries.c.seq))
 
-    def intents(self, tenant: str, *, before: str | None, limit: int, state: str | None, route: str | None) -> list[tuple[EntryRow, EntryRow | None]]:
-        """``opened`` and, where there is one, ``closed`` of a tenant's intents, newest id first, below the id ``before``."""
-        opened, closed = entries.alias("opened"), entries.alias("closed")
-        same = and_(closed.c.tenant == opened.c.tenant, closed.c.intent_id == opened.c.intent_id, closed.c.kind == "closed")
-        query = select(opened, closed).select_from(opened.outerjoin(closed, same)).where(opened.c.tenant == tenant, opened.c.kind == "opened")
-        if before is not None:
-            query = query.where(opened.c.intent_id < before)
-        if route is not None:
-            query = query.where(opened.c.route == route)
-        if state is not None:
-            query = query.where(closed.c.kind.is_(None) if state == "running" else closed.c.state == state)
-        width = len(EntryRow._fields)
+    def intents(self, tenant: str, *, before: str | None, limit: int, state: str | None, route: str | None) -> list[Listed]:
+        """A tenant's intents, newest id first, below the id ``before``."""
         with self._database.read(patient=True) as connection:
-            found = connection.execute(query.order_by(opened.c.intent_id.desc()).limit(limit))
-            return [(EntryRow(*row[:width]), EntryRow(*row[width:]) if row[width] is not None else None) for row in found]
+            return listed(connection, tenant, before=before, limit=limit, state=state, route=route)
+
+    def parked(self, tenant: str, *, first: str, last: str) -> list[EntryRow]:
+        """The `parked` entries of a tenant's intents whose ids are from ``first`` to ``last``."""
+        with self._database.read(patient=True) as connection:
+            among = (entries.c.intent_id >= first) & (entries.c.intent_id <= last)
+            return rows_of(connection, select(entries).where(entries.c.tenant == tenant, among, entries.c.kind == "parked"))
 
 
 class Snapshot:
@@ -270,7 +253,7 @@ class Snapshot:
 
     def genesis_bodies(self) -> list[bytes]:
         """The bodies of the chains' first entries."""
-        return _genesis_bodies(self._connection, self.tenant)
+        return genesis_bodies(self._connection, self.tenant)
 
     def open_intents(self) -> set[str]:
         """Ids of intents that are noted as open."""
@@ -281,20 +264,3 @@ class Snapshot:
         query = select(entries).where(entries.c.tenant == self.tenant).order_by(entries.c.writer, entries.c.seq)
         for row in self._connection.execution_options(yield_per=500).execute(query):
             yield EntryRow(*row)
-
-
-def _chains(tenant: str) -> CTE:
-    """The writers of a tenant's chains, by skipping from one to the next in the index: their number counts, not that of the entries."""
-    chain = select(func.min(entries.c.writer).label("writer")).where(entries.c.tenant == tenant).cte("chain", recursive=True)
-    following = select(func.min(entries.c.writer)).where(entries.c.tenant == tenant, entries.c.writer > chain.c.writer).scalar_subquery()
-    return chain.union_all(select(following).where(chain.c.writer.is_not(None)))
-
-
-def _genesis_bodies(connection: Connection, tenant: str) -> list[bytes]:
-    chain = _chains(tenant)
-    firsts = select(entries.c.body).join(chain, (entries.c.writer == chain.c.writer) & (entries.c.tenant == tenant) & (entries.c.seq == 0))
-    return list(connection.execute(firsts).scalars())
-
-
-def _rows(connection: Connection, query: object) -> list[EntryRow]:
-    return [EntryRow(*row) for row in connection.execute(query)]  # type: ignore[call-overload]  # any Select over all of `entries`

@@ -68,8 +68,8 @@ def test_a_chain_is_known_by_its_last_entry(ledger: Ledger) -> None:
 def test_intents_are_listed_newest_first_by_state_and_route(ledger: Ledger, filters: dict[str, object], expected: list[str]) -> None:
     asked: dict[str, object] = {"before": None, "limit": 10, "state": None, "route": None, **filters}
     found = ledger.intents("acme", **asked)  # type: ignore[arg-type]  # a table of cases
-    assert [opened.intent_id for opened, _ in found] == expected
-    assert all(closed is None or closed.intent_id == opened.intent_id for opened, closed in found)
+    assert [opened.intent_id for opened, _, _ in found] == expected
+    assert all(closed is None or closed.intent_id == opened.intent_id for opened, closed, _ in found)
 
 
 def test_a_tenant_sees_no_other_tenants_entries(ledger: Ledger) -> None:

@@ -28,7 +28,10 @@ class Erased(NamedTuple):
 
 
 class Eraser:
-    """Erases in one tenant's records. Each run appends to a chain of its own, whose head it signs."""
+    """Erases in one tenant's records, and what else is kept of their intents (calls, drafts, answers).
+
+    Each run appends to a chain of its own, whose head it signs.
+    """
 
     def __init__(self, database: Database, *, heads: Path, key: SigningKey, durability: str = "power") -> None:
         """``heads`` is the folder of signed heads, ``key`` signs."""
@@ -65,6 +68,10 @@ class Eraser:
         try:
             while True:
                 with self._ledger.transaction() as ledger:
+                    if before_ns is not None:
+                        ledger.forget_expired(tenant, before_ns)
+                    if intent_id is not None:
+                        ledger.forget([(tenant, intent_id)])
                     rows = ledger.erasable(tenant, intent_id=intent_id, before_ns=before_ns, limit=_BATCH)
                     if not rows:
                         break
@@ -80,6 +87,7 @@ class Eraser:
 
     def _append(self, ledger: LedgerTransaction, tenant: str, why: str, rows: list[EntryRow]) -> Link:
         ledger.erase(rows)
+        ledger.forget([(tenant, intent_id) for intent_id in {row.intent_id for row in rows}])
         drafts = [genesis(ledger, tenant)] if self._link == NO_LINK else []
         for intent_id, of_intent in itertools.groupby(sorted(rows, key=lambda row: row.intent_id), key=lambda row: row.intent_id):
             facts = erased_facts(why, list(of_intent))

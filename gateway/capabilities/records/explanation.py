@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from gateway.capabilities.records.decision_inputs import StoredDecision, stored_decisions
-from gateway.capabilities.records.entries import CLOSED, OPENED
+from gateway.capabilities.records.entries import CLOSED, OPENED, PARKED
+from gateway.capabilities.records.holds import dicts, holds, new_attempts
 from gateway.capabilities.records.store import Record, RecordedEntry
 from gateway.domain import SECRET, Destination, Json
 
@@ -24,7 +25,8 @@ def explanation(record: Record, *, link: str | None = None) -> Json:
     """
     opened, closed = record.first(OPENED), record.first(CLOSED)
     begin, end = (opened.facts if opened else {}), (closed.facts if closed else {})
-    attempts = list(_attempts(_dicts(end.get("attempts"))))
+    attempts = list(_attempts(attempt for _, told in new_attempts(record) for attempt in told))
+    last = closed or next(reversed(record.all(PARKED)), None)
     return {
         "id": record.id,
         "tenant": record.tenant,
@@ -40,18 +42,21 @@ def explanation(record: Record, *, link: str | None = None) -> Json:
         "trace": _trace(begin.get("trace_id"), link),
         **_times(opened, closed),
         "erased": any(entry.erased for entry in record.entries),
-        "findings": {"request": _dicts(begin.get("findings")), "answer": _dicts(end.get("findings"))},
-        "unscanned": _dicts(begin.get("unscanned")),
+        "findings": {"request": dicts(begin.get("findings")), "answer": dicts(last.facts.get("findings") if last else None)},
+        "unscanned": dicts(begin.get("unscanned")),
         "redactions": _redactions(begin, end),
+        "holds": holds(record),
+        "approvals": dicts(end.get("approvals")),
+        "joined": end.get("joined"),
         "decisions": [_decision(decision) for decision in stored_decisions(record)],
         "routing": _routing(begin, end),
         "attempts": attempts,
         "cost_microusd": end.get("cost_microusd", _cost(attempts)),
-        "repairs": _dicts(end.get("repairs")),
+        "repairs": dicts(end.get("repairs")),
         "schema": end.get("schema"),
-        "confidence": _dicts(end.get("confidence")),
+        "confidence": dicts(end.get("confidence")),
         "last_resort": bool(end.get("last_resort")),
-        "steps": list(_steps(end.get("steps"))),
+        "steps": [step for entry in (*record.all(PARKED), *record.all(CLOSED)) for step in _steps(entry.facts.get("steps"))],
     }
 
 
@@ -83,7 +88,7 @@ def _redactions(begin: Json, end: Json) -> Json:
     decision = begin.get("decision")
     allowed = isinstance(decision, dict) and decision.get("outcome") == "allow"
     reveal = ((decision or {}).get("obligations") or {}).get("reveal") or {}
-    hidden = {to: _hidden(_dicts(begin.get("findings")), reveal.get(to) or ()) for to in (Destination.MODEL, Destination.RECORD)}
+    hidden = {to: _hidden(dicts(begin.get("findings")), reveal.get(to) or ()) for to in (Destination.MODEL, Destination.RECORD)}
     return {"model": hidden[Destination.MODEL] if allowed else {}, "caller": end.get("redactions") or {}, "record": hidden[Destination.RECORD]}
 
 
@@ -98,11 +103,11 @@ def _hidden(findings: Iterable[Json], granted: Collection[str]) -> dict[str, int
 
 def _routing(begin: Json, end: Json) -> Json:
     """The targets that were considered, in their order, and why some of them were not called."""
-    considered = _dicts(end.get("routing"))
+    considered = dicts(end.get("routing"))
     first = begin.get("target")
     return {
         "targets": considered or ([{"target": first, "tier": 0, "skipped": None}] if first else []),
-        "passed_over": _dicts(end.get("passed_over")),
+        "passed_over": dicts(end.get("passed_over")),
     }
 
 
@@ -123,8 +128,3 @@ def _steps(steps: Any) -> Iterator[Json]:
     pairs = steps.items() if isinstance(steps, dict) else [step for step in steps or [] if isinstance(step, list) and len(step) == 2]
     for name, duration in pairs:
         yield {"name": name, "duration_ns": duration}
-
-
-def _dicts(value: Any) -> list[Json]:
-    """The objects in a list; one that stands alone counts as a list of one."""
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]

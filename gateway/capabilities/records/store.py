@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.capabilities.records.entries import CLOSED, OPENED
+from gateway.capabilities.records.entries import CLOSED, OPENED, PARKED, RESUMED
 from gateway.capabilities.records.rows import parse_body
 from gateway.domain import Json, State
 from gateway.errors import NotFound
@@ -64,6 +64,10 @@ class Record:
         """The first entry of a kind."""
         return next((entry for entry in self.entries if entry.kind == kind), None)
 
+    def all(self, kind: str) -> tuple[RecordedEntry, ...]:
+        """Every entry of a kind."""
+        return tuple(entry for entry in self.entries if entry.kind == kind)
+
     def as_json(self) -> Json:
         """The record as JSON: what ``gateway records show --json`` prints."""
         entries = [
@@ -90,10 +94,10 @@ class RecordStore:
         self._ledger = Ledger(database)
 
     def list(self, tenant: str, *, limit: int = 50, cursor: str | None = None, state: str | None = None, route: str | None = None) -> Page:
-        """A tenant's intents, newest first. ``state`` is a final state or ``running``; ``cursor`` is what the last page gave."""
+        """A tenant's intents, newest first. ``state`` is a final state, ``running`` or ``parked``; ``cursor`` is what the last page gave."""
         limit = max(1, min(limit, MAX_LIMIT))
         found = self._ledger.intents(tenant, before=cursor, limit=limit + 1, state=state, route=route)
-        items = [_summary(opened, closed) for opened, closed in found[:limit]]
+        items = [_summary(*each) for each in found[:limit]]
         return Page(items, items[-1]["id"] if len(found) > limit else None)
 
     def show(self, tenant: str, intent_id: str) -> Record:
@@ -107,11 +111,15 @@ class RecordStore:
             raise NotFound(f"tenant {tenant} has no record {intent_id}")
         entries = tuple(sorted((_entry(row) for row in rows), key=lambda entry: (entry.at_ns, entry.kind != OPENED, entry.writer, entry.seq)))
         closed = next((row for row in rows if row.kind == CLOSED), None)
-        return Record(id=intent_id, tenant=tenant, state=_state(closed), entries=entries)
+        held = sum(row.kind == PARKED for row in rows) > sum(row.kind == RESUMED for row in rows)
+        return Record(id=intent_id, tenant=tenant, state=_state(closed, parked=held), entries=entries)
 
 
-def _state(closed: EntryRow | None) -> str:
-    return State.RUNNING.value if closed is None else closed.state or "unknown"
+def _state(closed: EntryRow | None, *, parked: bool) -> str:
+    """Of an intent that was not closed it is told by how often it was parked and resumed: the clocks of those who did it may differ."""
+    if closed is not None:
+        return closed.state or "unknown"
+    return State.PARKED.value if parked else State.RUNNING.value
 
 
 def _facts(row: EntryRow | None) -> Json:
@@ -142,7 +150,7 @@ def _decoded(content: bytes | None) -> Any:
         return bytes(content).decode("utf-8", "replace")
 
 
-def _summary(opened: EntryRow, closed: EntryRow | None) -> Json:
+def _summary(opened: EntryRow, closed: EntryRow | None, parked: bool) -> Json:
     """One line of a list. Facts that are not there, or not of the form that is known, are ``None``."""
     begin, end = _facts(opened), _facts(closed)
     body, ending = parse_body(opened.body), parse_body(closed.body) if closed else None
@@ -152,7 +160,7 @@ def _summary(opened: EntryRow, closed: EntryRow | None) -> Json:
     return {
         "id": opened.intent_id,
         "at_ns": at_ns,
-        "state": _state(closed),
+        "state": _state(closed, parked=parked),
         "route": opened.route,
         "target": begin.get("target"),
         "subject": subject.get("id") if isinstance(subject, dict) else None,

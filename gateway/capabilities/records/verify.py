@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gateway.capabilities.records.chain import NO_LINK, START, Link, link_hash
-from gateway.capabilities.records.entries import CLOSED, ERASED, GENESIS, OPENED
+from gateway.capabilities.records.courses import Courses
+from gateway.capabilities.records.entries import ERASED, GENESIS
 from gateway.capabilities.records.heads import HeadsError, head_writers, read_head, read_heads
 from gateway.capabilities.records.rows import check_row, parse_body
 from gateway.capabilities.records.signing import VerifyKey
@@ -82,7 +83,9 @@ class Report:
     chains: int = 0
     erased: int = 0
     open: int = 0
-    """Intents that are still open."""
+    """Intents that a process runs, or ran when it died."""
+    parked: int = 0
+    """Intents that wait for a person."""
     unsigned: int = 0
     """Entries after the last one that a head or a later chain vouches for: what a crash left there, the newest commit, or forged."""
     problems: list[Problem] = field(default_factory=list)
@@ -131,7 +134,7 @@ class _Walk:
         self._emptied: dict[tuple[str, int], str] = {}
         self._kept: set[tuple[str, int]] = set()
         self._erased: set[tuple[str, int]] = set()
-        self._balance: dict[str, int] = {}
+        self._courses = Courses(whole=starts is None)
 
     def expect_heads(self, heads: Mapping[str, bytes], key: VerifyKey) -> None:
         """Note what the signed heads say."""
@@ -186,13 +189,15 @@ class _Walk:
             self._problem(writer, seq, "", "content that was erased is there again")
         self.report.unsigned = sum(end - self._vouched.get(writer, -1) for writer, end in self._ends.items())
         self.report.erased = len(self._erased)
-        self.report.open = sum(1 for count in self._balance.values() if count > 0)
+        for intent_id, told in self._courses.impossible():
+            self._problem("", None, intent_id, f"no intent can take the course that its entries tell: {told}")
+        self.report.open, self.report.parked = len(self._courses.running()), len(self._courses.waiting())
 
     def compare_open(self, noted: set[str]) -> None:
         """Compare the intents that are open by their entries with those that the database notes as open."""
-        really = {intent_id for intent_id, count in self._balance.items() if count > 0}
+        really = self._courses.running()
         for intent_id in sorted(really ^ noted):
-            what = "opened, never closed, and not noted as open" if intent_id in really else "noted as open, but it is closed or was never opened"
+            what = "opened, never closed, and not noted as open" if intent_id in really else "noted as open, but it is closed, waits, or was never opened"
             self._problem("", None, intent_id, what)
 
     def _begin(self, row: EntryRow) -> None:
@@ -223,11 +228,7 @@ class _Walk:
             self._kept.add(place)
         if row.kind == ERASED:
             self._erased.update((writer, seq) for writer, seq in _pairs(body["facts"].get("entries")))
-        if row.kind in {OPENED, CLOSED}:
-            count = self._balance.get(row.intent_id, 0) + (1 if row.kind == OPENED else -1)
-            self._balance[row.intent_id] = count
-            if not count:
-                del self._balance[row.intent_id]
+        self._courses.note(row.intent_id, row.writer, row.kind)
 
     def _out_of_range(self, writer: str, seq: int) -> bool:
         """Whether a partial export does not hold this entry anyway."""

@@ -91,7 +91,9 @@ def verify_records(config: Path, tenant: str | None, also: tuple[Path, ...], *, 
     for problem in report.problems:
         where = " ".join(part for part in (problem.writer, "" if problem.seq is None else f"#{problem.seq}", problem.intent_id) if part)
         click.echo(f"{where or report.tenant}: {problem.what}".encode("utf-8", "backslashreplace").decode())
-    counts = f"{report.entries} entries in {report.chains} chains, {report.erased} erased, {report.open} intents open, {report.unsigned} after the last head"
+    waiting = f" and {report.parked} parked" if report.parked else ""
+    counts = f"{report.entries} entries in {report.chains} chains, {report.erased} erased, {report.open} intents open{waiting}"
+    counts += f", {report.unsigned} after the last head"
     click.echo(f"tenant {report.tenant}: {'clean' if report.clean else f'{len(report.problems)} problems'}: {counts}; signed by {key.encoded()}")
     if not report.clean:
         sys.exit(1)
