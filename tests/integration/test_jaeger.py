@@ -81,6 +81,32 @@ def test_jaeger_shows_names_parents_kinds_attributes_status_and_times_of_a_trace
     assert "gateway_telemetry_spans_exported_total 4.0" in metrics.render()[0].decode()
 
 
+def test_jaeger_shows_the_segments_of_an_intent_that_waited_as_one_trace_with_links(jaeger: Jaeger, protocol: Protocol) -> None:
+    options = TraceOptions(service_version="1", endpoint=endpoint(jaeger, protocol), protocol=protocol)
+    here = Tracer(options, Metrics())
+    first = here.begin(None)
+    first.add(semconv.step_name("hold"), 10_000, 11_000)
+    here.finish(first, semconv.ROOT_CHAT, 10_000, 20_000, semconv.root_attributes(semconv.IntentFacts(state="parked", task="tsk_1", holds=1)))
+    here.close(10)
+    elsewhere = Tracer(options, Metrics())  # another process, weeks later
+    second = elsewhere.resume(first.traceparent())
+    second.add(semconv.step_name("decide"), 910_000_000, 911_000_000)
+    facts = semconv.IntentFacts(state="completed", task="tsk_1", queue="approvals", mode="approve", holds=1)
+    elsewhere.finish(second, semconv.ROOT_CHAT, 910_000_000, 920_000_000, semconv.root_attributes(facts))
+    elsewhere.close(10)
+
+    spans = {span.span_id: span for span in jaeger.trace(first.trace_id, 4)}
+
+    roots = [spans[first.root_id], spans[second.root_id]]
+    assert len(spans) == 4
+    assert [root.parent_id for root in roots] == [None, None]
+    assert [root.links for root in roots] == [(), ((first.trace_id, first.root_id),)]
+    assert [root.tags["gateway.intent.state"] for root in roots] == ["parked", "completed"]
+    assert [root.tags.get("gateway.task.queue") for root in roots] == [None, "approvals"]
+    assert {span.name: span.parent_id for span in spans.values() if span not in roots} == {"gateway.hold": first.root_id, "gateway.decide": second.root_id}
+    assert not any(span.links for span in spans.values() if span not in roots)
+
+
 def test_jaeger_takes_hundreds_of_traces_with_hostile_values_and_loses_none(jaeger: Jaeger, protocol: Protocol) -> None:
     metrics = Metrics()
     tracer = Tracer(TraceOptions(service_version="1", endpoint=endpoint(jaeger, protocol), protocol=protocol), metrics)

@@ -33,6 +33,8 @@ class JaegerSpan:
     """Attributes, and ``span.kind``, ``error``, ``otel.status_code``, ``otel.status_description``."""
     process: Mapping[str, Any]
     """Resource attributes, and ``service.name``."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Trace id and span id of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ def _span(span: dict[str, Any], processes: dict[str, Any]) -> JaegerSpan:
         duration_us=span["duration"],
         tags={tag["key"]: tag["value"] for tag in span["tags"]},
         process={"service.name": process["serviceName"]} | {tag["key"]: tag["value"] for tag in process["tags"]},
+        links=tuple((reference["traceID"], reference["spanID"]) for reference in span["references"] if reference["refType"] == "FOLLOWS_FROM"),
     )
 
 

@@ -15,7 +15,9 @@ from prometheus_client.registry import Collector
 
 from gateway.domain import Attempt, Decision, Hook, State
 from gateway.infrastructure.telemetry.instruments import Counter, Gauge, Histogram, Info, Instrument, States
-from gateway.infrastructure.telemetry.semconv import CHAT, OPENAI
+from gateway.infrastructure.telemetry.metrics_people import PeopleMetrics
+from gateway.infrastructure.telemetry.provider_names import OPENAI
+from gateway.infrastructure.telemetry.semconv import CHAT
 
 # The conventions' advice for gen_ai.client.operation.duration (doubling from 10 ms) and gen_ai.client.token.usage (powers of four).
 _SECONDS = tuple(0.01 * 2**i for i in range(14))
@@ -29,10 +31,11 @@ _BREAKER_STATES = ("closed", "open", "half_open")
 _DROPS = ("queue_full", "unreachable", "rejected", "shutdown")
 
 
-class Metrics:
+class Metrics(PeopleMetrics):
     """The gateway's instruments, in a registry of their own."""
 
     def __init__(self, version: str = "") -> None:
+        super().__init__()
         self._build = Info("gateway_build_info", "The version that runs.", "version")
         self._build.value = version
         self._intents = Counter("gateway_intents", "Intents by their final state.", ("route", "state", "stream"))
@@ -114,7 +117,7 @@ class Metrics:
     def attempt(self, attempt: Attempt, operation: str = CHAT, provider: str = OPENAI) -> None:
         """A call of a target ended: counts it, its tokens and its cost, and feeds the conventions' two GenAI histograms.
 
-        ``operation`` is what was asked of it, ``CHAT`` or ``EMBEDDINGS``; ``provider`` the conventions' name of who was asked (``semconv.provider_name``).
+        ``operation`` is what was asked of it, ``CHAT`` or ``EMBEDDINGS``; ``provider`` the conventions' name of who was asked (``provider_name``).
         """
         target, model, error = attempt.target, attempt.model, attempt.error or ""
         self._attempts.add(target, attempt.purpose.value, error)

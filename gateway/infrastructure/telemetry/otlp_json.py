@@ -70,7 +70,7 @@ def encode_attributes(attributes: Attributes) -> str:
     )
 
 
-def _encode_span(trace_id: str, parent_id: str | None, span: Span) -> str:
+def _encode_span(trace_id: str, parent_id: str | None, span: Span, link_id: str | None = None) -> str:
     name, start_ns, end_ns, attributes, error, span_id, kind = span
     inside = encode_attributes(attributes) if attributes else ""
     status = ""
@@ -80,9 +80,10 @@ def _encode_span(trace_id: str, parent_id: str | None, span: Span) -> str:
         if attributes is None or ERROR_TYPE not in attributes:
             inside = f'{inside}{"," if inside else ""}{_STRING[ERROR_TYPE]}"{code}"}}}}'
     parent = f'"parentSpanId":"{parent_id}",' if parent_id else ""
+    links = f',"links":[{{"traceId":"{trace_id}","spanId":"{link_id}"}}]' if link_id else ""
     return (
         f'{{"traceId":"{trace_id}","spanId":"{span_id or traceparent.new_span_id()}",{parent}"name":{escape(name)},"kind":{kind},'
-        f'"startTimeUnixNano":"{start_ns}","endTimeUnixNano":"{end_ns}","flags":1,"attributes":[{inside}]{status}}}'
+        f'"startTimeUnixNano":"{start_ns}","endTimeUnixNano":"{end_ns}","flags":1,"attributes":[{inside}]{links}{status}}}'
     )
 
 
@@ -90,7 +91,7 @@ def encode_trace(trace: Finished) -> bytes:
     """The spans of a trace, separated by commas. A lone surrogate, which no collector takes, becomes a question mark."""
     trace_id, root_id = trace.trace_id, trace.root_id
     spans = [_encode_span(trace_id, root_id, span) for span in trace.children]
-    spans.append(_encode_span(trace_id, trace.parent_id, trace.root))
+    spans.append(_encode_span(trace_id, trace.parent_id, trace.root, trace.link_id))
     return ",".join(spans).encode("utf-8", "replace")
 
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource as SdkResource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from gateway.infrastructure.telemetry import traceparent
 from gateway.infrastructure.telemetry.exporting import Outcome
@@ -46,10 +46,11 @@ class SdkSender:
         root = _context(trace_id, trace.root_id, remote=False)
         above = _context(trace_id, trace.parent_id, remote=True) if trace.parent_id else None
         spans = [self._span(trace_id, root, span) for span in trace.children]
-        spans.append(self._span(trace_id, above, trace.root))
+        links = (Link(_context(trace_id, trace.link_id, remote=True)),) if trace.link_id else ()
+        spans.append(self._span(trace_id, above, trace.root, links))
         return spans
 
-    def _span(self, trace_id: int, parent: SpanContext | None, span: Span) -> ReadableSpan:
+    def _span(self, trace_id: int, parent: SpanContext | None, span: Span, links: tuple[Link, ...] = ()) -> ReadableSpan:
         name, start_ns, end_ns, attributes, error, span_id, kind = span
         values = {key: _value(value) for key, value in (attributes or {}).items() if value is not None}
         status = Status(StatusCode.UNSET)
@@ -62,6 +63,7 @@ class SdkSender:
             parent=parent,
             resource=self._resource,
             attributes=values,
+            links=links,
             kind=_KINDS[kind],
             status=status,
             start_time=start_ns,

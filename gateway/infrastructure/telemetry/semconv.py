@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.domain import Attempt, Decision, FindingCount
+from gateway.infrastructure.telemetry.provider_names import provider_name
 from gateway.infrastructure.telemetry.spans import AttributeValue
 
 _ROUTES: Final[Mapping[str, str]] = {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}
@@ -50,6 +51,10 @@ INTENT_TENANT: Final = "gateway.tenant"
 INTENT_SUBJECT: Final = "gateway.subject"
 INTENT_ROUTE: Final = "gateway.route"
 INTENT_SURFACE: Final = "gateway.surface"
+TASK_ID: Final = "gateway.task.id"
+TASK_QUEUE: Final = "gateway.task.queue"
+TASK_MODE: Final = "gateway.task.mode"
+HOLDS: Final = "gateway.holds"
 ATTEMPTS: Final = "gateway.attempts"
 FALLBACK: Final = "gateway.fallback"
 CONFIDENCE: Final = "gateway.confidence"
@@ -74,21 +79,6 @@ CHAT: Final = "chat"
 """``gen_ai.operation.name`` of a chat call."""
 EMBEDDINGS: Final = "embeddings"
 """The same of a call for embeddings."""
-OPENAI: Final = "openai"
-"""``gen_ai.provider.name``: by the conventions the flavour of the API, which may be served by anybody."""
-_PROVIDERS: Final[Mapping[str, str]] = {
-    "azure": "azure.ai.openai",
-    "azure_ai": "azure.ai.inference",
-    "bedrock": "aws.bedrock",
-    "bedrock_converse": "aws.bedrock",
-    "gemini": "gcp.gemini",
-    "mistral": "mistral_ai",
-    "vertex_ai": "gcp.vertex_ai",
-    "watsonx": "ibm.watsonx.ai",
-    "xai": "x_ai",
-}
-"""What the conventions call the providers for which litellm has another name."""
-
 CONTENT_LIMIT: Final = 16_384
 """Characters of content per attribute, so that what waits for a dead collector stays small."""
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -119,11 +109,6 @@ def error_code(error: str) -> str:
 def root_name(surface: str) -> str:
     """The name of the root span of a call on ``surface``: ``chat`` or ``embeddings``."""
     return f"POST {_ROUTES[surface]}"
-
-
-def provider_name(provider: str | None) -> str:
-    """``gen_ai.provider.name`` for litellm's name of a provider; ``None`` is an OpenAI-compatible server."""
-    return OPENAI if provider is None else _PROVIDERS.get(provider, provider)
 
 
 def step_name(step: str) -> str:
@@ -159,10 +144,16 @@ class IntentFacts(NamedTuple):
     """``None`` where no schema was asked for."""
     repairs: int | None = None
     """How often the model was asked again because its answer broke the schema."""
+    task: str | None = None
+    """The id of the last task that it waited for; this, ``queue``, ``mode`` and ``holds`` only of an intent that policy held."""
+    queue: str | None = None
+    mode: str | None = None
+    holds: int | None = None
+    """How often policy has wanted a person to decide, so far."""
 
 
 def root_attributes(facts: IntentFacts) -> dict[str, AttributeValue]:
-    """The attributes of the SERVER span of an intent."""
+    """The attributes of the SERVER span of an intent, or of one of its segments."""
     return {
         HTTP_REQUEST_METHOD: "POST",
         HTTP_ROUTE: _ROUTES.get(facts.surface),
@@ -181,6 +172,10 @@ def root_attributes(facts: IntentFacts) -> dict[str, AttributeValue]:
         CONFIDENCE: facts.confidence,
         SCHEMA_VALID: facts.schema_valid,
         REPAIRS: facts.repairs,
+        TASK_ID: facts.task,
+        TASK_QUEUE: facts.queue,
+        TASK_MODE: facts.mode,
+        HOLDS: facts.holds,
         POLICY_REVISION: facts.policy_revision,
         CONFIG_REVISION: facts.config_revision,
     }

@@ -28,13 +28,15 @@ Span: TypeAlias = tuple[str, int, int, Attributes | None, str | None, str | None
 
 
 class Finished(NamedTuple):
-    """A trace that is ready to be sent: ``root`` is the SERVER span, ``children`` hang below it."""
+    """A trace, or a segment of one, that is ready to be sent: ``root`` is the SERVER span, ``children`` hang below it."""
 
     trace_id: str
     parent_id: str | None
     root: Span
     root_id: str
     children: list[Span]
+    link_id: str | None = None
+    """Of a later segment: the root span of the one before it, in the same trace. Then there is no parent."""
 
 
 class Resource(NamedTuple):

@@ -41,14 +41,19 @@ class TraceOptions:
 
 
 class Trace:
-    """The spans of one intent, being collected. Used by one task at a time."""
+    """The spans of one intent, or of one of its segments between waits, being collected. Used by one task at a time."""
 
-    __slots__ = ("_children", "_parent_id", "root_id", "trace_id")
+    __slots__ = ("_children", "_link_id", "_parent_id", "root_id", "trace_id")
 
-    def __init__(self, parent: traceparent.Parent | None) -> None:
-        if parent is None:
+    def __init__(self, parent: traceparent.Parent | None, before: traceparent.Parent | None = None) -> None:
+        """Below ``parent``, or in the trace of the segment ``before`` it, to whose root its own is linked; else a new trace."""
+        self._parent_id: str | None
+        self._link_id = before.span_id if before is not None else None
+        if before is not None:
+            self.trace_id, self._parent_id = before.trace_id, None
+        elif parent is None:
             self.trace_id = traceparent.new_trace_id()
-            self._parent_id: str | None = None
+            self._parent_id = None
         else:
             self.trace_id, self._parent_id = parent
         self.root_id = traceparent.new_span_id()
@@ -83,11 +88,11 @@ class Trace:
 
     def finished(self, root: Span) -> Finished:
         """This trace, closed by its root span."""
-        return Finished(self.trace_id, self._parent_id, root, self.root_id, self._children)
+        return Finished(self.trace_id, self._parent_id, root, self.root_id, self._children, self._link_id)
 
 
 class Tracer:
-    """Begins traces and hands finished ones to the exporter. ``begin`` and ``finish`` belong to the event loop's thread."""
+    """Begins traces and hands finished ones to the exporter. ``begin``, ``resume`` and ``finish`` belong to the event loop's thread."""
 
     def __init__(self, options: TraceOptions, metrics: Metrics) -> None:
         self._exporter = Exporter(_sender(options), metrics, queue_spans=options.queue_spans, gather_s=options.gather_s) if options.endpoint else None
@@ -95,6 +100,14 @@ class Tracer:
     def begin(self, header: str | None) -> Trace:
         """A trace that continues the caller's ``traceparent``, or a new one where there is none or it is invalid."""
         return Trace(traceparent.parse(header))
+
+    def resume(self, header: str) -> Trace:
+        """A later segment of an intent's trace, with a root span of its own that is linked to that of an earlier one.
+
+        ``header`` is that one's ``Trace.traceparent()``. Nothing was held open for it meanwhile, so it may come from another process. One that is no
+        ``traceparent`` gives a new trace.
+        """
+        return Trace(None, traceparent.parse(header))
 
     def finish(self, trace: Trace, name: str, start_ns: int, end_ns: int, attributes: Attributes | None = None, error: str | None = None) -> None:
         """Close the root span (SERVER) and queue the trace. Never blocks, never raises; a full queue drops the trace and counts its spans."""

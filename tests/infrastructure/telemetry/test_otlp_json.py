@@ -68,6 +68,18 @@ def test_the_body_is_a_request_of_the_protocol(attributes: dict[str, Any]) -> No
     assert [span.name for span in resource.scope_spans[0].spans] == ["step", "root"] * 2
 
 
+def test_a_link_is_one_of_the_protocol() -> None:
+    linked = finished({"n": 1}, "some.error")._replace(link_id="b7ad6b7169203331")
+    sender = JsonSender("http://127.0.0.1:1", Resource("1", "one"), 1)
+    request = ExportTraceServiceRequest()
+    json_format.Parse(sender.body([sender.encode(linked), sender.encode(finished(None))]).decode(), request)
+    step, root, *others = request.resource_spans[0].scope_spans[0].spans
+    assert len(root.links) == 1
+    assert not any(span.links for span in (step, *others))
+    json_root = orjson.loads(b"[" + encode_trace(linked) + b"]")[1]
+    assert json_root["links"] == [{"traceId": TRACE, "spanId": "b7ad6b7169203331"}]
+
+
 def test_values_of_other_types_never_fail() -> None:
     odd: Any = {"enum": State.COMPLETED, "bytes": b"raw", "mapping": {"a": 1}, "mixed": ["a", 1, None]}
     values = {one["key"]: decoded(one["value"]) for one in orjson.loads(f"[{encode_attributes(odd)}]")}

@@ -42,6 +42,15 @@ def test_protobuf_says_what_the_tuples_said(running: Collector) -> None:
     assert (root.start_time_unix_nano, root.end_time_unix_nano, root.status.code) == (1, 9, 0)
 
 
+def test_a_linked_root_has_its_link_in_protobuf_and_nothing_else_has_one(running: Collector) -> None:
+    sender = SdkSender(running.endpoint, "http/protobuf", Resource("1", "one"), 5)
+    sender.send([sender.encode(finished(None, None)._replace(parent_id=None, link_id=PARENT))])
+    sender.close()
+    step, root = ExportTraceServiceRequest.FromString(running.bodies[0]).resource_spans[0].scope_spans[0].spans
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in root.links] == [(TRACE, PARENT)]
+    assert (root.parent_span_id, list(step.links)) == (b"", [])
+
+
 def test_a_refusal_is_an_outcome_and_not_an_exception(running: Collector) -> None:
     running.status = 400
     sender = SdkSender(running.endpoint, "http/protobuf", Resource("1", "one"), 5)

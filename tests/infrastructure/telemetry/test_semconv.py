@@ -92,23 +92,6 @@ def test_a_chat_span_tells_what_the_call_was_for(purpose: Purpose) -> None:
     assert semconv.ChatSpan("t", "m", None).attributes({}, attempt)["gateway.attempt.purpose"] == purpose.value
 
 
-@pytest.mark.parametrize(
-    ("provider", "named"),
-    [(None, "openai"), ("openai", "openai"), ("anthropic", "anthropic"), ("gemini", "gcp.gemini"), ("vertex_ai", "gcp.vertex_ai"), ("bedrock", "aws.bedrock"),
-     ("azure", "azure.ai.openai"), ("mistral", "mistral_ai"), ("together_ai", "together_ai")],
-)  # fmt: skip
-def test_a_provider_has_the_name_of_the_conventions_where_they_have_one(provider: str | None, named: str) -> None:
-    attributes = semconv.ChatSpan("t", "m", None, provider=provider).attributes({}, ATTEMPT)
-    assert attributes["gen_ai.provider.name"] == named
-    assert attributes["server.address"] is attributes["server.port"] is None
-
-
-def test_every_provider_that_is_renamed_gets_a_name_of_the_conventions() -> None:
-    known = {member.value for member in gen_ai_attributes.GenAiProviderNameValues}
-    assert set(semconv._PROVIDERS.values()) <= known
-    assert not set(semconv._PROVIDERS) & known
-
-
 def test_a_call_for_embeddings_has_an_operation_of_its_own() -> None:
     span = semconv.ChatSpan("t", "vectors-1", "http://127.0.0.1/v1", operation=semconv.EMBEDDINGS)
     attributes = span.attributes({"dimensions": 256, "input": ["anna@example.com"]}, ATTEMPT)
@@ -168,6 +151,14 @@ def test_the_root_says_what_it_took_and_how_far_the_answer_can_be_trusted() -> N
         "schema_valid": True,
         "repairs": 1,
     }
+
+
+def test_the_root_says_what_an_intent_waited_for_only_if_it_did() -> None:
+    facts = semconv.IntentFacts(task="tsk_1", queue="approvals", mode="approve", holds=2)
+    told = {name: value for name, value in semconv.root_attributes(facts).items() if name.startswith(("gateway.task", "gateway.holds"))}
+    assert told == {"gateway.task.id": "tsk_1", "gateway.task.queue": "approvals", "gateway.task.mode": "approve", "gateway.holds": 2}
+    plain = semconv.root_attributes(semconv.IntentFacts())
+    assert {plain[name] for name in told} == {None}
 
 
 @pytest.mark.parametrize(("surface", "name"), [("chat", semconv.ROOT_CHAT), ("embeddings", semconv.ROOT_EMBEDDINGS)])
