@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 import uvicorn
 
+from gateway.app_people import Looking, attended, looking, people
 from gateway.app_policy import decision_log, policy, shadow
 from gateway.capabilities.decision_log.follower import Follower
 from gateway.capabilities.keys import KeyRing
@@ -61,6 +62,8 @@ class Gateway:
     database: Database
     decision_log: Follower | None
     """Hands decisions over in OPA's format, where the config says to whom."""
+    looking: Looking
+    """Looks after intents that wait for people."""
 
 
 def build(settings: Settings) -> Gateway:
@@ -78,6 +81,15 @@ def build(settings: Settings) -> Gateway:
     traces = settings.telemetry.traces
     windows, schemas = windows_for(settings.targets), Schemas()
     routes = {name: with_windows(route, windows) for name, route in settings.routes.items()}
+    records = RecordWriter(
+        database,
+        heads=settings.records.heads,
+        key=SigningKey(settings.keys.record_signing.reveal()),
+        durability=settings.records.durability,
+        gather_s=settings.records.gather_ms / 1000,
+        metrics=metrics,
+    )
+    waiting = people(settings, database, records, metrics)
     services = Services(
         keys=KeyRing(database, settings.keys.api_key_hash.reveal()),
         limits=Limits(in_flight=settings.server.limits.in_flight),
@@ -90,20 +102,22 @@ def build(settings: Settings) -> Gateway:
         redactors={name: redactor_for(tenant, settings.redaction.memo_entries) for name, tenant in settings.tenants.items()},
         policy=policy(settings, metrics),
         shadow=shadow(settings, metrics),
-        records=RecordWriter(
-            database,
-            heads=settings.records.heads,
-            key=SigningKey(settings.keys.record_signing.reveal()),
-            durability=settings.records.durability,
-            gather_s=settings.records.gather_ms / 1000,
-            metrics=metrics,
-        ),
+        records=records,
         tracer=Tracer(TraceOptions(service_version=VERSION, endpoint=traces.endpoint, protocol=Protocol(traces.protocol)), metrics),
         metrics=metrics,
         config_version=settings.digest,
         code_version=VERSION,
         retention_ns=settings.records.retention_days * DAY_NS,
         capture_content=traces.capture_content,
+        queues=settings.queues,
+        intents=waiting.intents,
+        tasks=waiting.tasks,
+        payload_keys=waiting.payload_keys,
+        waiting=waiting.waiting,
+        background=waiting.background,
+        keep_ns=waiting.keep_ns,
+        join_ns=waiting.join_ns,
+        longest_wait_ns=waiting.longest_wait_ns,
         keep_alive_s=settings.waiting.keep_alive_s,
     )
     for name in settings.targets:
@@ -112,9 +126,15 @@ def build(settings: Settings) -> Gateway:
         body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
     )
 
-    application = build_application(services, VERSION, RecordStore(database), trace_link=traces.link)
+    application = build_application(services, VERSION, RecordStore(database), limits, trace_link=traces.link)
     front = Front(intent_endpoints(services, limits), application, limits, metrics)
-    return Gateway(services=services, database=database, front=front, decision_log=decision_log(settings, database, services.policy, metrics))
+    return Gateway(
+        services=services,
+        database=database,
+        front=front,
+        decision_log=decision_log(settings, database, services.policy, metrics),
+        looking=looking(settings, services),
+    )
 
 
 def models(targets: Mapping[str, Target]) -> dict[str, Model]:
@@ -144,8 +164,8 @@ def client_of(target: Target) -> ModelClient:
 
 
 @asynccontextmanager
-async def running(services: Services, database: Database, log_follower: Follower | None = None) -> AsyncIterator[None]:
-    """Start what the services stand on, in order; stop it in reverse, whatever happened.
+async def running(gateway: Gateway) -> AsyncIterator[None]:
+    """Start what a gateway's services stand on, in order; stop it in reverse, whatever happened.
 
     Raises:
         DatabaseError: The database cannot be used, or another process serves it.
@@ -153,6 +173,7 @@ async def running(services: Services, database: Database, log_follower: Follower
         PolicyError: The policy must not go live.
         ProviderError: litellm does not know a target's provider.
     """
+    services, database = gateway.services, gateway.database
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, services.tracer.close)
         stack.callback(rejected.flush)
@@ -175,9 +196,10 @@ async def running(services: Services, database: Database, log_follower: Follower
         if services.shadow is not None:
             services.shadow.start()
             stack.push_async_callback(services.shadow.close)
-        if log_follower is not None:
-            log_follower.start()
-            stack.push_async_callback(log_follower.close)
+        if gateway.decision_log is not None:
+            gateway.decision_log.start()
+            stack.push_async_callback(gateway.decision_log.close)
+        await stack.enter_async_context(attended(services, gateway.looking))
         # What start-up made lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()
@@ -205,7 +227,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the gateway, then listen."""
         services = self._gateway.services
-        await self._running.enter_async_context(running(services, self._gateway.database, self._gateway.decision_log))
+        await self._running.enter_async_context(running(self._gateway))
         try:
             await super().startup(sockets)
         except SystemExit:  # uvicorn's way to say that it cannot listen

@@ -271,5 +271,5 @@ async def local_gateway(
         (folder / "config.yaml").write_text(text)
         settings = load(folder / "config.yaml", ENV)
         gateway = build(settings)
-        async with running(gateway.services, gateway.database, gateway.decision_log):
+        async with running(gateway):
             yield LocalGateway(gateway=gateway, settings=settings, provider=provider)

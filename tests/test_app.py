@@ -47,7 +47,7 @@ async def test_what_was_started_is_stopped_and_can_be_started_again(tmp_path: Pa
         assert (await local.ask("hello")).status == 200
     assert not [thread.name for thread in threading.enumerate() if thread.name == "record-writer"]
     again = build(settings)
-    async with running(again.services, again.database):
+    async with running(again):
         assert again.services.policy.status.live
         assert again.services.records.available
     assert not [task for task in asyncio.all_tasks() if "policy" in task.get_name()]

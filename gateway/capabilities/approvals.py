@@ -51,8 +51,12 @@ class Scope(NamedTuple):
     now: Mapping[str, str]
     """Hook -> ``scope_sha256`` as it is now. What was approved at another hook does not stand."""
     task_id: str | None = None
-    """The task that the intent goes on from. What was approved in an earlier task of the same intent stands though it was used, as policy asks for it
-    again whenever the intent goes on; an approval of this task may not have been used. ``None``: none may have been."""
+    """The task that the intent goes on from. What was approved in an earlier task of the same intent, and used, stands as it did then, whatever its end, its
+    draft and its person's key: policy asks for it again whenever the intent goes on. An approval of this task may not have been used. ``None``: none may."""
+
+    def is_earlier(self, row: ApprovalRow) -> bool:
+        """Whether an approval was used when an earlier task of the intent was done."""
+        return row.used_ns is not None and self.task_id not in {None, row.task_id}
 
 
 class Rejected(NamedTuple):
@@ -135,7 +139,7 @@ def standing(
     good: dict[tuple[str, str, str], Approval] = {}
     rejected: list[Rejected] = []
     for row in sorted(rows, key=lambda row: (row.at_ns, row.id)):
-        why = _against(keys, row, scope, now_ns) or (KEY_REVOKED if row.by != EXPIRY and not active(row.by) else None)
+        why = _against(keys, row, scope, now_ns) or (KEY_REVOKED if row.by != EXPIRY and not scope.is_earlier(row) and not active(row.by) else None)
         if why is not None:
             rejected.append(Rejected(row.id, why))
             continue
@@ -170,7 +174,9 @@ def _against(keys: PayloadKeys, row: ApprovalRow, scope: Scope, now_ns: int) -> 
         return FORGED
     if row.revoked_ns is not None:
         return REVOKED
-    if row.used_ns is not None and scope.task_id in {None, row.task_id}:
+    if scope.is_earlier(row):
+        return None
+    if row.used_ns is not None:
         return USED
     if row.expires_ns <= now_ns:
         return EXPIRED

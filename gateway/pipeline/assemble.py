@@ -12,6 +12,7 @@ from gateway.pipeline.intent import Allowed, Intent
 from gateway.settings import Target
 
 _TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
+_OF_STREAMS = ("stream", "stream_options")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ def assemble(intent: Intent, allowed: Allowed) -> Question:
         kept, is_lower = lowered(shown, limit)
         if is_lower:
             intent.notes["max_tokens"] = kept
+    if intent.call.stream and intent.whole:
+        shown = {name: value for name, value in shown.items() if name not in _OF_STREAMS}
     return Question(shown=shown, max_tokens=kept, stream=plan.stream_mode is not None, parameters=_demanded(allowed, shown))
 
 

@@ -11,12 +11,15 @@ import orjson
 from gateway.capabilities.records.entries import Entry
 from gateway.domain import Destination, Json, State
 from gateway.errors import GatewayError, InternalError, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable, ShuttingDown
+from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.telemetry.content import content_attributes
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.infrastructure.telemetry.semconv import IntentFacts, root_attributes, root_name
-from gateway.pipeline.facts import attempt_facts, course_facts, decision_facts, decision_input, finding_facts, message_facts
+from gateway.pipeline.facts import approval_facts, attempt_facts, course_facts, decision_facts, decision_input, finding_facts, message_facts
 from gateway.pipeline.intent import Denied, Ending, Intent, Refused
+from gateway.pipeline.kept import finished
 from gateway.pipeline.open import open_record
+from gateway.pipeline.parked import Held
 from gateway.pipeline.services import Services
 from gateway.pipeline.shadow import shadow_facts
 
@@ -46,14 +49,14 @@ async def close(services: Services, intent: Intent, ending: Ending) -> None:
         await _durable(services, intent, ending)
     except asyncio.CancelledError:
         # The entry is on its way; whoever was to get the answer is gone, and does not wait for it.
-        _end_trace(services, intent, intent.ending or ending)
+        end_trace(services, intent, intent.ending or ending)
         raise
     except RecordUnavailable as error:
         unavailable.warning(str(error.__cause__ or error.record_reason))
-        _end_trace(services, intent, Ending(state=State.FAILED, reason=error.record_reason, http_status=error.http_status))
+        end_trace(services, intent, Ending(state=State.FAILED, reason=error.record_reason, http_status=error.http_status))
         raise
     intent.step("close")
-    _end_trace(services, intent, intent.ending or ending)
+    end_trace(services, intent, intent.ending or ending)
 
 
 async def _durable(services: Services, intent: Intent, ending: Ending) -> None:
@@ -64,25 +67,29 @@ async def _durable(services: Services, intent: Intent, ending: Ending) -> None:
         intent.opened.result()  # what has no beginning on record gets no end there
     if intent.closed is None:
         intent.closed, intent.ending = _append(services, intent, ending), ending
-    await asyncio.shield(intent.closed)
+    try:
+        await asyncio.shield(intent.closed)
+    except MoveRefused as refused:  # somebody else has ended it, who took this process for dead
+        raise RecordUnavailable("the gateway lost this intent to another process; its record says how it stands") from refused
     if intent.opened is not None:
         # Entries of one intent are committed in order: with this one durable, the first one has succeeded or failed.
         await asyncio.shield(intent.opened)
+    if intent.row is not None:
+        services.waiting.notify(intent.subject.tenant, intent.id)
 
 
 def _append(services: Services, intent: Intent, ending: Ending) -> asyncio.Future[None]:
-    return services.records.append(
-        Entry(
-            tenant=intent.subject.tenant,
-            intent_id=intent.id,
-            kind="closed",
-            at_ns=time.time_ns(),
-            facts=_facts(intent, ending),
-            content=orjson.dumps(_content(intent, ending)),
-            digests={} if ending.released is None else {"released": orjson.dumps(ending.released)},
-            expires_ns=intent.expires_ns,
-        )
+    entry = Entry(
+        tenant=intent.subject.tenant,
+        intent_id=intent.id,
+        kind="closed",
+        at_ns=time.time_ns(),
+        facts=_facts(intent, ending),
+        content=orjson.dumps(_content(intent, ending)),
+        digests={} if ending.released is None else {"released": orjson.dumps(ending.released)},
+        expires_ns=intent.expires_ns,
     )
+    return services.records.append(entry) if intent.row is None else services.records.move(finished(services, intent, ending), entry)
 
 
 def _capture_content(intent: Intent, ending: Ending) -> None:
@@ -94,11 +101,12 @@ def _capture_content(intent: Intent, ending: Ending) -> None:
     intent.chat_attributes.update(content_attributes(request["messages"], choices))
 
 
-def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
+def end_trace(services: Services, intent: Intent, ending: Ending) -> None:
+    """Close the root span of the intent, or of its part until it was parked, and count it."""
     if intent.ended:
         return
     intent.ended = True
-    error = None if ending.state is State.COMPLETED else ending.reason or ending.state
+    error = None if ending.state in {State.COMPLETED, State.PARKED} else ending.reason or ending.state
     if intent.course is not None:
         intent.course.close()
     if services.capture_content:
@@ -123,12 +131,18 @@ def _end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         repairs=len(intent.repairs),
         policy_revision=intent.decisions[0].revision if intent.decisions else None,
         config_revision=services.config_version,
+        **_holding(intent),
     )
     services.tracer.finish(intent.trace, root_name(intent.call.surface), intent.call.received_ns, now, root_attributes(facts), error)
-    _count(services, intent, route)
+    if intent.resumed is None or intent.resumed.draft is None:
+        _count(services, intent, route)
     services.metrics.intent_finished(route, ending.state, stream=intent.call.stream, duration_ns=now - intent.call.received_ns)
     if error is not None:
         log.info("intent.closed", intent_id=intent.id, trace_id=intent.trace.trace_id, tenant=intent.subject.tenant, state=ending.state, reason=error)
+
+
+def _holding(intent: Intent) -> dict[str, Any]:
+    return {} if intent.row is None or not intent.row.holds else {"task": intent.row.task_id, "holds": intent.row.holds}
 
 
 def _count(services: Services, intent: Intent, route: str) -> None:
@@ -153,10 +167,14 @@ def _facts(intent: Intent, ending: Ending) -> Json:
         "redactions": ending.redactions or {},
         "steps": intent.steps,
     }
-    if len(intent.decisions) > 1:
-        facts["decision"] = decision_facts(intent.decisions[-1])
-    if len(intent.decisions) > 2:  # an answer of several choices: one decision each, the last of them above
-        facts["decisions"] = [decision_facts(decision) for decision in intent.decisions[1:]]
+    later = intent.decisions[intent.on_record :]
+    if later:
+        facts["decision"] = decision_facts(later[-1])
+    if len(later) > 1 or intent.resumed is not None:  # one for each choice of an answer, and those made since it was parked; the last of them above
+        facts["decisions"] = [decision_facts(decision) for decision in later]
+    facts.update(ending.more)
+    if intent.approvals:
+        facts["approvals"] = [approval_facts(approval) for approval in intent.approvals]
     if intent.shadowed and (differing := shadow_facts(intent)):
         facts["shadow"] = differing
     return facts
@@ -166,18 +184,19 @@ def _content(intent: Intent, ending: Ending) -> Json:
     if intent.bare:
         return {}
     content: Json = {} if ending.answer is None else {"answer": ending.answer}
-    if len(intent.decisions) > 1:
-        content["decision_input"] = decision_input(intent, intent.decisions[-1])
-    if len(intent.decisions) > 2:
-        content["decision_inputs"] = [decision_input(intent, decision) for decision in intent.decisions[1:]]
+    later = intent.decisions[intent.on_record :]
+    if later:
+        content["decision_input"] = decision_input(intent, later[-1])
+    if len(later) > 1 or intent.resumed is not None:
+        content["decision_inputs"] = [decision_input(intent, decision) for decision in later]
     return content
 
 
 async def refuse(services: Services, intent: Intent, error: GatewayError, **seen: Any) -> Refused:
     """End an intent without an answer; the record says why before the caller learns it. ``seen`` is what the caller has of a broken stream."""
-    ending = Ending(state=_state(error), reason=error.record_reason, http_status=error.http_status, **seen)
+    ending = Ending(state=_state(error), reason=error.record_reason, http_status=error.http_status, error=error, **seen)
     if isinstance(error, RecordUnavailable):
-        _end_trace(services, intent, ending)
+        end_trace(services, intent, ending)
         return Refused(intent=intent, error=error)
     try:
         await close(services, intent, ending)
@@ -190,7 +209,7 @@ def _state(error: GatewayError) -> State:
     return State.REFUSED if isinstance(error, (PolicyDenied, InvalidRequest, NotFound)) else State.FAILED
 
 
-def denied(verdict: Denied) -> PolicyDenied:
+def denied(verdict: Denied | Held) -> PolicyDenied:
     """The error that tells a caller which rules refused."""
     return PolicyDenied(verdict.reasons)
 

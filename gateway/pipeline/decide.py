@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.capabilities.approvals import approval_input
 from gateway.capabilities.costs import estimate_tokens
 from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Decision, Destination, Hook, Obligations, Reason, Subject
+from gateway.pipeline.escalate import escalated, with_approvals
 from gateway.pipeline.facts import request_findings
 from gateway.pipeline.intent import Allowed, Denied, Intent, Plan
+from gateway.pipeline.parked import Held
 from gateway.pipeline.resolve import with_mode
 from gateway.pipeline.services import Services
 from gateway.pipeline.shadow import asked
@@ -21,11 +24,18 @@ _SPOKEN = 4_096
 _CONTENT = frozenset({"messages", "tools", "model", "stream", "input"})
 
 
-async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Denied:
-    """The verdict on the intent, with what this build must enforce itself checked: unscanned content and the granted routes."""
-    decision = without_values(services, intent, await asked(services, intent, Hook.INTENT, intent_input(services, intent, plan, inspection)))
-    intent.decisions.append(decision)
-    services.metrics.decision(decision)
+async def decide(services: Services, intent: Intent, plan: Plan, inspection: Inspection) -> Allowed | Held | Denied:
+    """The verdict on the intent, with what this build must enforce itself checked: unscanned content, the granted routes, and a queue to escalate to."""
+
+    async def ask() -> Decision:
+        decision = without_values(services, intent, await asked(services, intent, Hook.INTENT, intent_input(services, intent, plan, inspection)))
+        intent.decisions.append(decision)
+        services.metrics.decision(decision)
+        return decision
+
+    decision = intent.decided = await with_approvals(services, intent, Hook.INTENT, ask) if intent.approvals else await ask()
+    if decision.verdict.outcome == "escalate":
+        return escalated(services, intent, decision)
     if decision.verdict.outcome != "allow":
         return Denied(decision=decision, reasons=decision.verdict.reasons)
     unmet = _unmet(services, intent, plan, inspection, decision.verdict.obligations)
@@ -89,7 +99,7 @@ def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Ins
             "surface": intent.call.surface,
             "name": None,
             "labels": {},
-            "idempotency_key": None,
+            "idempotency_key": intent.call.idempotency_key,
         },
         "request": {
             "route": plan.route.name,
@@ -102,8 +112,8 @@ def intent_input(services: Services, intent: Intent, plan: Plan, inspection: Ins
             "unscanned": [{"where": item.where, "kind": item.kind} for item in inspection.unscanned],
         },
         "findings": request_findings(intent, inspection),
-        "approvals": [],
-        "versions": {"config": services.config_version},
+        "approvals": [approval_input(approval) for approval in intent.approvals],
+        "versions": {"config": services.config_version, "policy": services.policy.revision},
         "time": lambda: datetime.now(UTC).isoformat(),
         "trace_id": intent.trace.trace_id,
         "attempt": 0,

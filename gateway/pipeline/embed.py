@@ -16,7 +16,7 @@ from gateway.pipeline.attempt import OpenAttempt
 from gateway.pipeline.attempts import Asking
 from gateway.pipeline.close import close, denied, refuse
 from gateway.pipeline.inspect import LARGE
-from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Standing
+from gateway.pipeline.intent import Allowed, Ending, Intent, Refused, Released, Screened, Standing
 from gateway.pipeline.release import gateway_object
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
@@ -53,7 +53,7 @@ async def embed(services: Services, intent: Intent, allowed: Allowed, asking: As
     standing = Standing(author=answer.target.model, fallback=answer.target.name != intent.first_choice)
     intent.standings = (standing,)
     verdict = await screen(services, intent, allowed.plan, (), [Said(str, list, None, standing)])
-    if isinstance(verdict, Denied):
+    if not isinstance(verdict, Screened):
         return await refuse(services, intent, denied(verdict))
     redact, vectors = allowed.inspection.redact, answer.vectors
     body: Json = {
@@ -67,8 +67,9 @@ async def embed(services: Services, intent: Intent, allowed: Allowed, asking: As
         "vectors": len(vectors.data),
         "dimensions": vectors.dimensions,
     }
-    await close(services, intent, Ending(state=State.COMPLETED, answer=recorded, released=body))
-    return Released(intent=intent, body={**body, "gateway": gateway_object(intent, verdict.obligations, {})})
+    whole = {**body, "gateway": gateway_object(intent, verdict.obligations, {})}
+    await close(services, intent, Ending(state=State.COMPLETED, answer=recorded, released=body, body=whole))
+    return Released(intent=intent, body=whole)
 
 
 async def _read(intent: Intent, target: Target, reply: Reply) -> Embedded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -10,10 +10,11 @@ import orjson
 from gateway.capabilities.redaction.request import Inspection
 from gateway.capabilities.routing.course import DYNAMIC_REASONS
 from gateway.capabilities.schemas.model import Failure
-from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations
+from gateway.domain import Attempt, Decision, Destination, FindingCount, Json, Obligations, Purpose, Usage
+from gateway.domain_tasks import Approval
 from gateway.infrastructure.telemetry.semconv import CONFIDENCE, FALLBACK, REPAIRS, SCHEMA_VALID
 from gateway.infrastructure.telemetry.spans import AttributeValue
-from gateway.pipeline.intent import Intent, Standing
+from gateway.pipeline.intent import Intent, Repair, Standing
 
 _ASKED = ("messages", "tools", "params")
 _SAID = ("text", "tool_calls", "finish_reason")
@@ -124,15 +125,31 @@ def attempt_facts(attempt: Attempt) -> Json:
     }
 
 
+def attempt_of(facts: Mapping[str, Any]) -> Attempt:
+    """The attempt that stands on the record like this."""
+    usage = facts["usage"]
+    return Attempt(**{**facts, "purpose": Purpose(facts["purpose"]), "usage": None if usage is None else Usage(**usage)})
+
+
+def repair_of(facts: Mapping[str, Any]) -> Repair:
+    """The repair that stands on the record like this."""
+    return Repair(facts["kind"], facts["target"], tuple(Failure(one["where"], one["keyword"]) for one in facts["failures"]))
+
+
+def approval_facts(approval: Approval) -> Json:
+    """An approval as it stands on the record: who gave it, by name."""
+    return {"id": approval.id, "by": approval.by, "name": approval.name, "roles": approval.roles, "mode": approval.mode, "action": approval.action}
+
+
 def course_facts(intent: Intent) -> Json:
     """How the answer was come by, as it stands on the record: what was passed over, what broke its schema and was mended, how far the answer is trusted."""
     facts = _routing_facts(intent)
     if intent.repairs:
-        facts["repairs"] = [{"kind": kind, "target": target, "failures": _failures(intent, failures)} for kind, target, failures in intent.repairs]
+        facts["repairs"] = [{"kind": kind, "target": target, "failures": failure_facts(intent, failures)} for kind, target, failures in intent.repairs]
     plan, standings = intent.plan, intent.standings
     if plan is not None and plan.schemas:
         digests = [schema.digest for schema in plan.schemas]
-        facts["schema"] = {"digests": digests, "valid": intent.schema_valid, "failures": _failures(intent, intent.schema_failures)}
+        facts["schema"] = {"digests": digests, "valid": intent.schema_valid, "failures": failure_facts(intent, intent.schema_failures)}
     if plan is not None and plan.route.assessment is not None:
         facts["confidence"] = [{"score": standing.confidence, "signals": dict(standing.signals)} for standing in standings]
     if standings and standings[0].last_resort:
@@ -152,7 +169,7 @@ def _routing_facts(intent: Intent) -> Json:
     return facts
 
 
-def _failures(intent: Intent, failures: Iterable[Failure]) -> list[Json]:
+def failure_facts(intent: Intent, failures: Iterable[Failure]) -> list[Json]:
     """Places and keywords of a schema: its keys are the caller's, and can be anything."""
     found = [{"where": failure.where, "keyword": failure.keyword} for failure in failures]
     if not found or intent.inspection is None:

@@ -21,10 +21,13 @@ from gateway.capabilities.routing.selecting import Considered
 from gateway.capabilities.schemas.answer_schema import AnswerSchema
 from gateway.capabilities.schemas.model import Failure
 from gateway.domain import Attempt, Decision, FindingCount, Json, Obligations, Reason, State, StreamMode, Subject
+from gateway.domain_tasks import Approval
 from gateway.errors import GatewayError
+from gateway.infrastructure.database_intents import IntentRow
 from gateway.infrastructure.telemetry.semconv import EMBEDDINGS, step_name
 from gateway.infrastructure.telemetry.spans import AttributeValue
 from gateway.infrastructure.telemetry.tracing import Trace
+from gateway.pipeline.parked import Resumption
 from gateway.settings import Route
 
 
@@ -76,6 +79,8 @@ class Standing(NamedTuple):
     """In [0, 1]; ``None`` where the route does not assess or there is no signal."""
     signals: Mapping[str, Any] = MappingProxyType({})
     last_resort: bool = False
+    person: bool = False
+    """Whether a person wrote it, whose key ``author`` names."""
 
 
 class Repair(NamedTuple):
@@ -102,6 +107,11 @@ class Ending:
     released: Any = None
     """What the caller gets; only its digest is kept."""
     redactions: dict[str, int] | None = None
+    body: Json | None = None
+    """All that the caller gets, where it may fetch it later."""
+    error: GatewayError | None = None
+    more: Json = field(default_factory=dict)
+    """Further facts for the record."""
 
 
 _STRICTEST = Obligations()
@@ -121,7 +131,19 @@ class Intent:
     inspection: Inspection | None = None
     finding_facts: list[Json] | None = None
     """What was found in the request as plain JSON, once anybody asked."""
+    row: IntentRow | None = None
+    """What the database has of an intent that was parked, or is to be made only once; ``None`` for all others."""
+    resumed: Resumption | None = None
+    """What it goes on from, if it was parked."""
+    approvals: tuple[Approval, ...] = ()
+    """Of people, for this very call."""
+    parking: bool = False
+    """Whether it is being parked: then it does not end here, whatever its caller does."""
     decisions: list[Decision] = field(default_factory=list)
+    on_record: int = 0
+    """How many of the decisions are."""
+    decided: Decision | None = None
+    """The decision on the intent that holds."""
     shadowed: list[Shadowed] = field(default_factory=list)
     """What a candidate policy was asked beside the live one."""
     attempts: list[Attempt] = field(default_factory=list)
@@ -142,7 +164,6 @@ class Intent:
     closed: asyncio.Future[None] | None = None
     """Done when its last entry is; there is one, whatever happens meanwhile."""
     ending: Ending | None = None
-    """What the last entry says."""
     obligations: Obligations = _STRICTEST
     expires_ns: int = 0
     chat_attributes: dict[str, AttributeValue] | None = None
@@ -155,6 +176,11 @@ class Intent:
     """What the caller is told in the ``gateway`` object besides the standard facts, such as a lowered ``max_tokens``."""
     steps: list[tuple[str, int]] = field(default_factory=list)
     """Name and duration of each step in nanoseconds."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether its answer is kept for who fetches it later: then it is never passed on piece by piece."""
+        return self.call.idempotency_key is not None or self.resumed is not None
 
     @property
     def cost_microusd(self) -> int | None:
@@ -250,7 +276,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A complete answer that may leave: its record is durable."""
+    """A complete answer that may leave: its record is durable. What was asked for as a stream comes whole where it is kept."""
 
     intent: Intent
     body: Json

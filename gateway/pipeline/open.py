@@ -20,25 +20,36 @@ def open_record(services: Services, intent: Intent, *, lazy: bool) -> None:
 
     A lazy entry rides with the next commit: a quick call then needs one commit for both of its entries.
     """
+    intent.opened = services.records.append(opened_entry(services, intent), lazy=lazy)
+    # Whoever needs it waits for it; where nobody comes to that, its failure is not news.
+    intent.opened.add_done_callback(seen)
+
+
+def opened_entry(services: Services, intent: Intent) -> Entry:
+    """The first entry of the intent's record. The decision on the intent, if there is one by now, is on record with it."""
     days = intent.obligations.retention_days
     intent.expires_ns = intent.call.received_ns + (services.retention_ns if days is None else days * DAY_NS)
-    intent.opened = services.records.append(
-        Entry(
-            tenant=intent.subject.tenant,
-            intent_id=intent.id,
-            kind="opened",
-            at_ns=intent.call.received_ns,
-            facts=_facts(services, intent),
-            content=orjson.dumps(_content(intent)),
-            expires_ns=intent.expires_ns,
-        ),
-        lazy=lazy,
+    intent.on_record = len(intent.decisions[:1])
+    return Entry(
+        tenant=intent.subject.tenant,
+        intent_id=intent.id,
+        kind="opened",
+        at_ns=intent.call.received_ns,
+        facts=_facts(services, intent),
+        content=orjson.dumps(_content(intent)),
+        expires_ns=intent.expires_ns,
     )
-    # Whoever needs it waits for it; where nobody comes to that, its failure is not news.
-    intent.opened.add_done_callback(_seen)
 
 
-def _seen(opened: asyncio.Future[None]) -> None:
+def opened_already() -> asyncio.Future[None]:
+    """In the place of ``intent.opened``, of an intent whose first entry was durable before it was parked."""
+    opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    opened.set_result(None)
+    return opened
+
+
+def seen(opened: asyncio.Future[None]) -> None:
+    """Mark a failure as seen."""
     if not opened.cancelled():
         opened.exception()
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain import Decision, Json, Obligations, Reason
-from gateway.domain_tasks import Mode
+from gateway.domain_tasks import Approval, Mode
+from gateway.infrastructure.database_intents import IntentRow
+from gateway.infrastructure.database_tasks import TaskRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Held:
     queue: str
     min_approvers: int
     distinct_from: tuple[str, ...]
-    expires_in_s: int
+    expires_in_s: float
     on_expiry: str
     hold_sha256: str
     """Over hook, queue, mode and rules: whether two holds are the same."""
@@ -71,3 +73,19 @@ class Draft:
     """What was hidden from the model."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the caller is told besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """What a parked intent goes on from."""
+
+    row: IntentRow
+    """As it is now that it runs again."""
+    task: TaskRow
+    """What it waited for."""
+    approvals: tuple[Approval, ...]
+    """Those that stand."""
+    draft: Draft | None
+    """The answer that was judged or written; ``None`` where nobody was asked for one yet."""
+    expired: bool
+    """Whether it goes on because nobody decided in time."""

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gateway.capabilities.streaming import DONE, KEEP_ALIVE, chunks_of, error_event, event
 from gateway.domain import Json, State
 from gateway.errors import Conflict, GatewayError, PolicyDenied
 from gateway.pipeline.intent import Call
+from gateway.pipeline.kept import Outcome
 from gateway.pipeline.parked import Parked
 from gateway.pipeline.services import Services
 
-if TYPE_CHECKING:
-    from gateway.pipeline.waiting import Outcome
-
 PENDING = "pending"
 """The ``code`` of the error that stands for a pending answer where there is no form of an answer for it."""
-_LOOK_S = 1.0
-"""How often a waiting call looks whether the process stops: then it is answered at once, as nobody decides within the time that a stop has."""
 
 
 class Told(NamedTuple):
@@ -50,7 +46,7 @@ class Wait:
 
     @property
     def over(self) -> bool:
-        """Whether the caller is to be told how it stands now."""
+        """Whether the caller is to be told how it stands now. Nobody decides within the time that a process has to stop: it does not wait for people."""
         return self._services.limits.draining or time.monotonic() >= self._ends
 
     async def outcome(self) -> Outcome | None:
@@ -58,13 +54,11 @@ class Wait:
 
         Raises:
             PayloadUnavailable: There is one, and it cannot be read.
+            RecordUnavailable: Nobody can say whether there is.
+            NotFound: It is not kept any more.
         """
-        until = min(self._ends, time.monotonic() + self._services.keep_alive_s)
-        while True:
-            left = max(0.0, until - time.monotonic())
-            found = await self._services.waiting.outcome(*self._place, min(left, _LOOK_S))
-            if found is not None or self.over or time.monotonic() >= until:
-                return found
+        left = max(0.0, self._ends - time.monotonic())
+        return await self._services.waiting.outcome(*self._place, min(left, self._services.keep_alive_s))
 
 
 class CallersWait:

@@ -11,7 +11,9 @@ from gateway.infrastructure.telemetry.semconv import RESPONSE_ID
 from gateway.pipeline.assess import assess
 from gateway.pipeline.close import close, denied, refuse
 from gateway.pipeline.facts import standing_attributes
+from gateway.pipeline.hold import hold
 from gateway.pipeline.intent import Allowed, Denied, Ending, Intent, Refused, Released, Screened, Standing
+from gateway.pipeline.parked import Held, Parked
 from gateway.pipeline.screen import Said, screen
 from gateway.pipeline.services import Services
 from gateway.pipeline.verify import Answer
@@ -20,13 +22,13 @@ _NOT_TEXT = frozenset({"role", "type", "id", "data", "tool_calls", "function_cal
 """What a message has besides texts: words of the protocol, media, and calls, which the policy sees as such."""
 
 
-async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Screened | Denied:
-    """Assess a complete answer and ask the answer policy about each of its choices.
+async def judge(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Screened | Held | Denied:
+    """Assess a complete answer, unless a person has judged it, and ask the answer policy about each of its choices.
 
     Raises:
         AnswerInvalid: It breaks its schema, and policy does not say in so many words that such an answer may leave.
     """
-    standings = assess(services, intent, allowed, answer)
+    standings = assess(services, intent, allowed, answer) if intent.resumed is None or intent.resumed.draft is None else intent.standings
     if allowed.plan.schemas or allowed.plan.route.assessment is not None:
         intent.step("assess", standing_attributes(standings))
     asked = [said(choice, standing) for choice, standing in zip(answer.body["choices"], standings, strict=True)]
@@ -62,22 +64,26 @@ def _tool_calls(message: Json) -> list[Any]:
     return [*(message.get("tool_calls") or ()), *([{"id": None, "type": "function", "function": legacy}] if legacy else [])]
 
 
-async def release(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Released | Refused:
+async def release(services: Services, intent: Intent, allowed: Allowed, answer: Answer) -> Released | Refused | Parked:
     """The outcome of an intent whose answer came whole."""
     verdict, inspection = await judge(services, intent, allowed, answer), answer.inspection
     if isinstance(verdict, Denied):
         return await refuse(services, intent, denied(verdict))
+    if isinstance(verdict, Held):
+        return await hold(services, intent, verdict, answer)
     body, recorded = inspection.for_caller(verdict.obligations), inspection.for_record(verdict.obligations)
     note_response(intent, recorded.get("id"))
+    note_logprobs(intent, inspection.logprobs_dropped)
+    whole = {**body, "gateway": gateway_object(intent, verdict.obligations, inspection.redactions)}
     ending = Ending(
         state=State.COMPLETED,
         answer=choices(recorded),
         released=choices(body),
         redactions=inspection.redactions,
+        body=whole,
     )
     await close(services, intent, ending)
-    note_logprobs(intent, inspection.logprobs_dropped)
-    return Released(intent=intent, body={**body, "gateway": gateway_object(intent, verdict.obligations, inspection.redactions)})
+    return Released(intent=intent, body=whole)
 
 
 def note_response(intent: Intent, response_id: object) -> None:

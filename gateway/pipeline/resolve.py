@@ -44,10 +44,13 @@ def may_use(granted: tuple[str, ...], route: str) -> bool:
 
 
 def with_mode(services: Services, intent: Intent, plan: Plan) -> Plan:
-    """The plan with the mode in which a stream leaves: buffered where something needs the whole answer, else chunk by chunk."""
-    if not intent.call.stream:
+    """The plan with the mode in which a stream leaves: buffered where something needs the whole answer, else chunk by chunk.
+
+    What is kept for later comes whole; the surface makes a stream of it where one was asked for.
+    """
+    if not intent.call.stream or intent.whole:
         return plan
-    whole = plan.schemas or plan.route.assessment is not None or services.policy.reads_answer_content
+    whole = plan.schemas or plan.route.assessment is not None or plan.route.buffered or services.policy.reads_answer_content
     return replace(plan, stream_mode=StreamMode.BUFFERED if whole else StreamMode.PASS)
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from gateway.capabilities.approvals import approval_input
 from gateway.domain import Decision, Destination, FindingCount, Hook, Json, Obligations, Reason
 from gateway.infrastructure.telemetry.semconv import decision_attributes
 from gateway.pipeline.decide import subject_input, without_values
+from gateway.pipeline.escalate import escalated, with_approvals
 from gateway.pipeline.facts import finding_facts
 from gateway.pipeline.intent import Denied, Intent, Plan, Screened, Standing
+from gateway.pipeline.parked import Held
 from gateway.pipeline.services import Services
 from gateway.pipeline.shadow import asked
 
@@ -27,17 +30,23 @@ class Said(NamedTuple):
     standing: Standing
 
 
-async def screen(services: Services, intent: Intent, plan: Plan, findings: Sequence[FindingCount], choices: Sequence[Said]) -> Screened | Denied:
+async def screen(services: Services, intent: Intent, plan: Plan, findings: Sequence[FindingCount], choices: Sequence[Said]) -> Screened | Held | Denied:
     """The verdict on the answer: every choice is asked about, in order, until one is refused. What the verdicts reveal is what all of them do."""
     intent.answer_findings = tuple(findings)
     for finding in findings:
         services.metrics.findings(finding.category, finding.count)
     screened: Screened | None = None
+    held: Held | None = None
     for said in choices:
         verdict = await _judged(services, intent, plan, said)
         if isinstance(verdict, Denied):
             return verdict
-        screened = verdict if screened is None else Screened(decision=verdict.decision, obligations=_both(screened.obligations, verdict.obligations))
+        if isinstance(verdict, Held):
+            held = held or verdict  # the others may be refused yet
+        else:
+            screened = verdict if screened is None else Screened(decision=verdict.decision, obligations=_both(screened.obligations, verdict.obligations))
+    if held is not None:
+        return held
     if screened is None:
         raise ValueError("an answer has at least one choice")
     return screened
@@ -59,11 +68,17 @@ def _common(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     return one if "*" in other else one & other
 
 
-async def _judged(services: Services, intent: Intent, plan: Plan, said: Said) -> Screened | Denied:
-    decision = without_values(services, intent, await asked(services, intent, Hook.ANSWER, _answer_input(services, intent, plan, said)))
-    intent.decisions.append(decision)
-    services.metrics.decision(decision)
-    intent.step("screen", decision_attributes(decision))
+async def _judged(services: Services, intent: Intent, plan: Plan, said: Said) -> Screened | Held | Denied:
+    async def ask() -> Decision:
+        decision = without_values(services, intent, await asked(services, intent, Hook.ANSWER, _answer_input(services, intent, plan, said)))
+        intent.decisions.append(decision)
+        services.metrics.decision(decision)
+        intent.step("screen", decision_attributes(decision))
+        return decision
+
+    decision = await with_approvals(services, intent, Hook.ANSWER, ask) if intent.approvals else await ask()
+    if decision.verdict.outcome == "escalate":
+        return escalated(services, intent, decision)
     if decision.verdict.outcome != "allow":
         return Denied(decision=decision, reasons=decision.verdict.reasons)
     obligations = decision.verdict.obligations
@@ -88,12 +103,13 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
             "surface": intent.call.surface,
             "name": None,
             "labels": {},
-            "idempotency_key": None,
+            "idempotency_key": intent.call.idempotency_key,
         },
         "request": {"route": plan.route.name, "stream": intent.call.stream},
         "findings": finding_facts(intent.answer_findings),
+        "approvals": [approval_input(approval) for approval in intent.approvals],
         "answer": {
-            "source": "gateway" if standing.last_resort else "model",
+            "source": "person" if standing.person else "gateway" if standing.last_resort else "model",
             "author": standing.author,
             "finish_reason": said.finish_reason,
             "schema_valid": standing.schema_valid,
@@ -104,8 +120,8 @@ def _answer_input(services: Services, intent: Intent, plan: Plan, said: Said) ->
             "text": said.text,
             "tool_calls": said.tool_calls,
         },
-        "intent_verdict": lambda: _verdict_input(intent.decisions[0]),
-        "versions": {"config": services.config_version},
+        "intent_verdict": lambda: _verdict_input(intent.decided or intent.decisions[0]),
+        "versions": {"config": services.config_version, "policy": services.policy.revision},
         "time": lambda: datetime.now(UTC).isoformat(),
         "trace_id": intent.trace.trace_id,
         "attempt": len(intent.attempts),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gateway.capabilities.costs import CostMeter
+from gateway.capabilities.intents import IntentStore
 from gateway.capabilities.keys import KeyRing
+from gateway.capabilities.payloads import PayloadKeys
 from gateway.capabilities.policy.decider import PolicyDecider
 from gateway.capabilities.policy.shadow import Shadow
 from gateway.capabilities.records.writer import RecordWriter
@@ -15,12 +18,17 @@ from gateway.capabilities.routing.breakers import Breakers
 from gateway.capabilities.routing.selecting import Settled
 from gateway.capabilities.schemas.answer_schema import AnswerSchema
 from gateway.capabilities.schemas.registry import Schemas
+from gateway.capabilities.tasks.store import TaskStore
 from gateway.domain import Subject, Verdict
 from gateway.infrastructure.model_client import ModelClient
 from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Tracer
-from gateway.settings import ConfidenceWeights, Route
+from gateway.pipeline.background import Background
+from gateway.settings import ConfidenceWeights, Queue, Route
+
+if TYPE_CHECKING:
+    from gateway.pipeline.waiting import Waiting
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +75,20 @@ class Services:
     code_version: str
     retention_ns: int
     """How long a record keeps its content unless policy says otherwise."""
+    intents: IntentStore
+    """Those that wait, or came with an idempotency key."""
+    tasks: TaskStore
+    payload_keys: PayloadKeys
+    queues: Mapping[str, Queue]
+    """Of people, by name."""
+    waiting: Waiting
+    background: Background
+    keep_ns: int
+    """How long what came of an intent can be fetched."""
+    join_ns: int
+    """How long the same call joins one that is under way."""
+    longest_wait_ns: int
+    """Beyond a task's expiry, how long what its intent needs is kept: for all queues that the task may move to."""
     shadow: Shadow | None = None
     """The candidate policy that is asked beside the live one; ``None`` where there is none."""
     capture_content: bool = False

@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.capabilities.confidence.signals import logprob_signal
 from gateway.capabilities.redaction.answer import AnswerInspection
+from gateway.capabilities.redaction.request import Inspection
 from gateway.capabilities.schemas.answer_schema import AnswerSchema
 from gateway.capabilities.schemas.extraction import extract, parse
 from gateway.capabilities.schemas.model import STEPS, Checked, Failure
-from gateway.domain import Destination, Json, Obligations
+from gateway.domain import Destination, Json, Obligations, Origin
 from gateway.pipeline.inspect import LARGE
-from gateway.pipeline.intent import Allowed
+from gateway.pipeline.intent import Plan
 from gateway.settings import Target
 
 _EVERYTHING = Obligations(reveal={Destination.CALLER: frozenset({"*"})})
 """What a schema is checked on: the restored values, with nothing hidden but secrets."""
 _NOT_JSON = Checked(failures=(Failure("", "json"),), value=None, extracted=None)
+
+
+class Checkable(Protocol):
+    """What an answer is checked against."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it has to meet."""
+
+    @property
+    def inspection(self) -> Inspection:
+        """What was found in the request that it answers."""
 
 
 class Given(NamedTuple):
@@ -76,22 +89,23 @@ class Answer:
         return content if isinstance(content, str) else ""
 
 
-async def verify(allowed: Allowed, target: Target | None, given: Given, *, asked_logprobs: bool = True) -> Answer:
+async def verify(allowed: Checkable, target: Target | None, given: Given, *, asked_logprobs: bool = True, origin: Origin = Origin.MODEL) -> Answer:
     """The answer, inspected and checked: in a thread where it is large, or where to check it takes longer than others can be made to wait.
 
     Args:
-        allowed: The intent that it answers.
+        allowed: The plan and the inspection of the intent that it answers.
         target: Who gave it.
         given: What came.
         asked_logprobs: Whether the caller asked for log probabilities; else they are read and taken out.
+        origin: Who brought what is found in it.
     """
     if given.size >= LARGE:
-        return await asyncio.to_thread(_verified, allowed, target, given, asked_logprobs)
+        return await asyncio.to_thread(_verified, allowed, target, given, asked_logprobs, origin)
     logprobs = _logprobs(allowed, given, asked_logprobs)
     try:
-        return _inspected(allowed, target, given, logprobs, _QUICKLY)
+        return _inspected(allowed, target, given, logprobs, _QUICKLY if origin is Origin.MODEL else _QUICKLY._replace(origin=origin))
     except _SlowError:
-        return await asyncio.to_thread(_inspected, allowed, target, given, logprobs, _AT_LEISURE)
+        return await asyncio.to_thread(_inspected, allowed, target, given, logprobs, _AT_LEISURE._replace(origin=origin))
 
 
 class _SlowError(Exception):
@@ -99,12 +113,13 @@ class _SlowError(Exception):
 
 
 class _Pace(NamedTuple):
-    """How an answer's choices are checked."""
+    """How an answer is looked at."""
 
     check: Callable[[AnswerSchema, str, int], Checked | None]
     """Given the schema, the text and how many steps there are for it; ``None`` where they are not enough."""
     steps: int
     """For all choices together: a caller says how many there are."""
+    origin: Origin = Origin.MODEL
 
 
 _QUICKLY = _Pace(AnswerSchema.check_quickly, 2_000)
@@ -112,11 +127,11 @@ _QUICKLY = _Pace(AnswerSchema.check_quickly, 2_000)
 _AT_LEISURE = _Pace(AnswerSchema.check, STEPS)
 
 
-def _verified(allowed: Allowed, target: Target | None, given: Given, asked_logprobs: bool) -> Answer:
-    return _inspected(allowed, target, given, _logprobs(allowed, given, asked_logprobs), _AT_LEISURE)
+def _verified(allowed: Checkable, target: Target | None, given: Given, asked_logprobs: bool, origin: Origin) -> Answer:
+    return _inspected(allowed, target, given, _logprobs(allowed, given, asked_logprobs), _AT_LEISURE._replace(origin=origin))
 
 
-def _logprobs(allowed: Allowed, given: Given, asked: bool) -> tuple[float | None, ...]:
+def _logprobs(allowed: Checkable, given: Given, asked: bool) -> tuple[float | None, ...]:
     """The signal of each choice's log probabilities; takes out what the caller did not ask for."""
     if allowed.plan.route.assessment is None:
         return ()
@@ -128,17 +143,17 @@ def _logprobs(allowed: Allowed, given: Given, asked: bool) -> tuple[float | None
     return signals
 
 
-def _inspected(allowed: Allowed, target: Target | None, given: Given, logprobs: tuple[float | None, ...], pace: _Pace) -> Answer:
+def _inspected(allowed: Checkable, target: Target | None, given: Given, logprobs: tuple[float | None, ...], pace: _Pace) -> Answer:
     """Raises ``_SlowError``."""
     plan, body, chunks = allowed.plan, given.body, given.chunks
-    inspection = allowed.inspection.inspect_answer(body, json=bool(plan.schemas))
+    inspection = allowed.inspection.inspect_answer(body, json=bool(plan.schemas), origin=pace.origin)
     if not plan.schemas:
         return Answer(target=target, body=body, chunks=chunks, inspection=inspection, logprobs=logprobs)
     checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING), pace)
     extracted = any(check is not None and check.extracted is not None for check in checks)
     if extracted:  # what leaves is the JSON alone; it is looked at once more, as it has leaves of its own now
         body, chunks = _without_prose(body), None
-        inspection = allowed.inspection.inspect_answer(body, json=True)
+        inspection = allowed.inspection.inspect_answer(body, json=True, origin=pace.origin)
         checks = _checked(plan.schemas, inspection.for_caller(_EVERYTHING), pace)
     return Answer(target=target, body=body, chunks=chunks, inspection=inspection, checks=checks, extracted=extracted, logprobs=logprobs)
 

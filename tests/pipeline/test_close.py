@@ -26,7 +26,7 @@ STEPS = [
     "gateway.infrastructure.model_openai.OpenAIClient.open_stream",
     "gateway.pipeline.release.screen",
     "gateway.pipeline.stream.screen",
-    "gateway.pipeline.stream.gateway_object",
+    "gateway.pipeline.relay.gateway_object",
     "gateway.pipeline.release.gateway_object",
 ]
 

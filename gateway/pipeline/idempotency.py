@@ -1,0 +1,84 @@
+"""Idempotency keys: a call with one is made once. Sent again it gets the same answer, or waits for it; with another body it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from gateway.capabilities.approvals import call_sha256
+from gateway.capabilities.intents import begin
+from gateway.domain import State, Subject
+from gateway.errors import Conflict, InvalidRequest, RecordUnavailable
+from gateway.infrastructure.database import DatabaseError
+from gateway.infrastructure.database_intents import IntentRow, TakenError
+from gateway.infrastructure.database_ledger import MoveRefused
+from gateway.pipeline.hold import joined, new_row
+from gateway.pipeline.intent import Call, Intent, Refused
+from gateway.pipeline.open import opened_entry, seen
+from gateway.pipeline.parked import Parked
+from gateway.pipeline.services import Services
+
+HEADER = "Idempotency-Key"
+
+
+async def earlier(services: Services, subject: Subject, call: Call) -> Parked | None:
+    """The intent that the same call with the same key is already; ``None`` where it is the first.
+
+    Raises:
+        Conflict: The key belongs to a call with another body.
+        InvalidRequest: Nothing can be kept for this tenant, so no call of it can be made only once.
+        RecordUnavailable: The database cannot be read.
+    """
+    if call.idempotency_key is None:
+        return None
+    if not services.payload_keys.has(subject.tenant):
+        raise InvalidRequest(f"{HEADER} needs tenants.{subject.tenant}.payload_key in the gateway's config; leave the header out, or ask the operator")
+    try:
+        row = await asyncio.to_thread(services.intents.by_key, subject.tenant, subject.id, call.idempotency_key)
+    except DatabaseError as error:
+        raise RecordUnavailable("the gateway cannot read its records; try again later") from error
+    if row is None:
+        return None
+    _check(row, subject, call)
+    route = services.routes.get(call.body["model"])
+    return Parked(
+        tenant=row.tenant,
+        intent_id=row.id,
+        trace_id=row.trace.split("-")[1],
+        route=row.route,
+        model=str(call.body["model"]),
+        wait_s=0.0 if route is None else route.wait_s,
+        joined=True,
+        embeds=call.embeds,
+    )
+
+
+async def begin_once(services: Services, intent: Intent) -> Parked | Refused | None:
+    """Open the record of an intent with a key, before anything is called. Not ``None`` where another call with the key was first.
+
+    Raises:
+        Conflict: And that one has another body.
+        RecordUnavailable: It cannot be written.
+    """
+    call = intent.call
+    entry = opened_entry(services, intent)
+    sha256 = call_sha256(intent.subject.id, call.surface, call.body)
+    row = new_row(intent, State.RUNNING, sha256, now_ns=time.time_ns(), holds=0)
+    intent.opened = services.records.move(begin(row), entry)
+    intent.opened.add_done_callback(seen)
+    try:
+        await asyncio.shield(intent.opened)
+    except TakenError as taken:
+        intent.opened = None
+        _check(taken.row, intent.subject, call)
+        return await joined(services, intent, taken.row.id)
+    except MoveRefused as refused:
+        intent.opened = None
+        raise RecordUnavailable("another call with this key is being made at this very moment; try again") from refused
+    intent.row = row
+    return None
+
+
+def _check(row: IntentRow, subject: Subject, call: Call) -> None:
+    if row.call_sha256 != call_sha256(subject.id, call.surface, call.body):
+        raise Conflict(f"this {HEADER} was used for another request; send the same body again, or another key", param=HEADER, code="idempotency_key_reused")

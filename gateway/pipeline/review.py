@@ -1,0 +1,305 @@
+"""Review: a person decides about a task. What they write is checked like any other answer before it counts, and policy has the last word on it.
+
+A decision, the approval that it gives and its entry on the record are one transaction. Where it was the last one that was missing the intent goes on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+import orjson
+
+from gateway.capabilities.approvals import Hold, grant
+from gateway.capabilities.intents import Loaded
+from gateway.capabilities.payloads import CONTEXT
+from gateway.capabilities.records.entries import DECIDED, Entry
+from gateway.capabilities.redaction.transcript import choices
+from gateway.capabilities.tasks import store as moves
+from gateway.domain import Destination, Json, Obligations, Reason, State, Subject
+from gateway.domain_tasks import ACTIONS, REQUESTER, REVIEWERS, Action, Approval, Mode, TaskState
+from gateway.errors import Conflict, Forbidden, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
+from gateway.infrastructure.database import DatabaseError
+from gateway.infrastructure.database_intents import PayloadRow
+from gateway.infrastructure.database_ledger import Effect, MoveRefused
+from gateway.infrastructure.database_tasks import ApprovalRow, TaskRow
+from gateway.pipeline.draft import person_standing, written
+from gateway.pipeline.intent import Call
+from gateway.pipeline.kept import call_of, context_row, draft_of, draft_row, opened_payload
+from gateway.pipeline.parked import Draft
+from gateway.pipeline.people import draft_context
+from gateway.pipeline.rehearse import Rehearsed, rehearse
+from gateway.pipeline.resume import resume, scopes_of, standing_approvals
+from gateway.pipeline.services import Services
+from gateway.pipeline.settle import Settlement, end_parked
+
+_WRITES = frozenset({Action.EDIT, Action.ANSWER})
+_CLOSED = frozenset({TaskState.DECIDED, TaskState.EXPIRED, TaskState.CANCELLED})
+_STRICTEST = Obligations()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a person decides."""
+
+    action: Action
+    content: str | list[str] | None = None
+    """Of ``edit`` and ``answer``: the new content, one for each choice of the draft."""
+    comment: str | None = None
+    """For the record, which keeps it redacted; the caller does not see it."""
+    version: int | None = None
+    """Of the task as the person saw it; ``None`` does not look."""
+
+
+async def decide(services: Services, reviewer: Subject, task_id: str, decision: Decided) -> TaskRow:
+    """Take a person's decision; the task as it is afterwards. Who may see the task is checked before.
+
+    Raises:
+        NotFound: There is no such task.
+        Conflict: It is decided already, somebody else works on it, or it has changed since it was looked at.
+        Forbidden: This person must not decide it.
+        InvalidRequest: The action does not fit the task, or what was written breaks the intent's schema.
+        PayloadUnavailable: What was kept of the intent cannot be read.
+        RecordUnavailable: The database cannot be read or written.
+    """
+    task = await _read(services, reviewer.tenant, task_id)
+    _check(task, reviewer, decision)
+    loaded = await _load(services, task)
+    _check_person(task, loaded, reviewer)
+    call = call_of(services, loaded, now_ns=time.time_ns())
+    if call is None:
+        raise Conflict("what was kept of the intent is not there any more", code="payload_expired")
+    case = _Case(
+        services=services,
+        reviewer=reviewer,
+        task=task,
+        loaded=loaded,
+        decision=decision,
+        call=call,
+        draft=draft_of(services, loaded),
+        rehearsed=await rehearse(services, loaded, call),
+    )
+    if decision.action is Action.REFUSE:
+        return await _refuse(case)
+    payloads = await _write(case) if decision.action in _WRITES else []
+    if case.draft is None and task.mode != Mode.APPROVE:
+        raise InvalidRequest("nobody has answered yet: there is nothing to accept", param="action")
+    return await _approve(case, payloads)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """One decision about one task, with all that it is about."""
+
+    services: Services
+    reviewer: Subject
+    task: TaskRow
+    loaded: Loaded
+    decision: Decided
+    call: Call
+    draft: Draft | None
+    rehearsed: Rehearsed
+
+
+async def withdraw(services: Services, reviewer: Subject, task_id: str) -> TaskRow:
+    """Take back one's own approval of a task that is not decided yet; the task as it is afterwards.
+
+    Raises:
+        NotFound: There is no such task, or no approval of this person.
+        Conflict: It is decided already.
+        RecordUnavailable: The database cannot be read or written.
+    """
+    task = await _read(services, reviewer.tenant, task_id)
+    loaded = await _load(services, task)
+    mine = [one for one in loaded.approvals if one.task_id == task.id and one.by == reviewer.id and one.revoked_ns is None]
+    if not mine:
+        raise NotFound("there is no approval of yours to take back")
+    now_ns = time.time_ns()
+    effect = moves.withdraw(task.tenant, task.id, version=task.version, approval_id=mine[-1].id, by=reviewer.id, name=reviewer.name, now_ns=now_ns)
+    entry = _entry(loaded, _facts(task, reviewer, "withdraw", mine[-1], complete=False), {}, now_ns)
+    return await _move(services, task, effect, entry, complete=False)
+
+
+def _check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
+    if TaskState(task.state) in _CLOSED:
+        raise Conflict(f"the task is {task.state} already", code="task_closed")
+    if decision.version is not None and decision.version != task.version:
+        raise Conflict("the task has changed since you looked at it; look again", code="task_changed")
+    if decision.action not in ACTIONS[Mode(task.mode)]:
+        able = ", ".join(sorted(ACTIONS[Mode(task.mode)]))
+        raise InvalidRequest(f"a task of mode {task.mode} takes {able}", param="action")
+    if (decision.content is not None) is not (decision.action in _WRITES):
+        raise InvalidRequest("'content' belongs to edit and answer, and they need it", param="content")
+    if task.claimed_by not in {None, reviewer.id} and (task.claimed_until_ns or 0) > time.time_ns():
+        raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
+
+
+def _check_person(task: TaskRow, loaded: Loaded, reviewer: Subject) -> None:
+    """Whom policy does not want to decide, and who has done so already. A name stands for a person, whatever key is used."""
+    distinct = orjson.loads(task.distinct_from)
+    if REQUESTER in distinct and _same(reviewer, task.requester, task.requester_name):
+        raise Forbidden("policy wants another person than the one who asked to decide this", code="not_distinct")
+    earlier = [one for one in loaded.approvals if one.task_id != task.id]
+    if REVIEWERS in distinct and any(_same(reviewer, one.by, one.name) for one in earlier):
+        raise Forbidden("policy wants another person than those who decided about this intent before", code="not_distinct")
+
+
+def _same(reviewer: Subject, key_id: str, name: str) -> bool:
+    return reviewer.id == key_id or bool(name and reviewer.name.casefold() == name.casefold())
+
+
+async def _refuse(case: _Case) -> TaskRow:
+    task, reviewer, now_ns = case.task, case.reviewer, time.time_ns()
+    error = PolicyDenied((Reason("person.refused", "a person refused it"),))
+    entry = _entry(case.loaded, _facts(task, reviewer, case.decision.action, None, complete=True), _content(case), now_ns)
+    await end_parked(case.services, case.loaded, Settlement(State.REFUSED, error, TaskState.DECIDED, "refuse", reviewer.id, reviewer.name, before=(entry,)))
+    return await _read(case.services, task.tenant, task.id)
+
+
+async def _write(case: _Case) -> list[PayloadRow]:
+    """What a person wrote is the draft from now on: it meets the intent's schemas, and other people see of it what policy reveals."""
+    decision, services, row = case.decision, case.services, case.loaded.row
+    contents = [decision.content] if isinstance(decision.content, str) else decision.content or []
+    before = case.draft or case.rehearsed.blank(row)
+    if len(contents) != len(before.body["choices"]):
+        raise InvalidRequest(f"the draft has {len(before.body['choices'])} choices; 'content' needs one text for each", param="content")
+    standing = person_standing(case.reviewer.id)._asdict() | {"signals": {}}
+    draft = replace(
+        before,
+        body=written(before.body, contents),
+        source="person",
+        author=case.reviewer.id,
+        name=case.reviewer.name,
+        standings=(standing,) * len(contents),
+        answered_by="person",
+        extracted=False,
+    )
+    failures = await case.rehearsed.failures(draft)
+    if failures:
+        raise InvalidRequest(f"the answer does not meet its schema: {failures}", param="content", code="answer.schema_invalid")
+    case.draft = draft
+    kept = case.loaded.payloads[CONTEXT]
+    context = opened_payload(services.payload_keys, kept)
+    revealed = Obligations(reveal={Destination.PERSON: frozenset(context["revealed"])})
+    context["draft"] = await asyncio.to_thread(draft_context, case.rehearsed.inspection, draft, revealed, case.rehearsed.plan)
+    return [
+        draft_row(services, row.tenant, row.id, draft, expires_ns=kept.expires_ns),
+        context_row(services, row.tenant, row.id, context, expires_ns=kept.expires_ns),
+    ]
+
+
+async def _approve(case: _Case, payloads: list[PayloadRow]) -> TaskRow:
+    task, reviewer, now_ns = case.task, case.reviewer, time.time_ns()
+    scopes = scopes_of(case.loaded.row.call_sha256, task, case.draft)
+    approval = grant(
+        case.services.payload_keys,
+        Hold(
+            tenant=task.tenant,
+            intent_id=task.intent_id,
+            task_id=task.id,
+            hook=task.hook,
+            mode=Mode(task.mode),
+            scope_sha256=scopes[task.hook],
+            hold_sha256=task.hold_sha256,
+            policy_revision=task.policy_revision,
+            expires_ns=task.expires_ns,
+        ),
+        by=reviewer,
+        action=case.decision.action,
+        at_ns=now_ns,
+    )
+    others = _others(case)
+    wrote = case.decision.action in _WRITES
+    if not wrote and any(_same(reviewer, one.by, one.name) for one in others):
+        raise Conflict("you have approved this already; another person has to, too", code="already_approved")
+    complete = (1 if wrote else len(others) + 1) >= task.min_approvers
+    effect = moves.decide(
+        task.tenant,
+        task.id,
+        version=task.version,
+        by=reviewer.id,
+        name=reviewer.name,
+        now_ns=now_ns,
+        action=case.decision.action,
+        approval=approval,
+        revoke=[one.id for one in case.loaded.approvals if wrote and one.task_id == task.id and one.revoked_ns is None],
+        payloads=payloads,
+        complete=complete,
+        ready_ns=now_ns if complete else None,
+    )
+    entry = _entry(case.loaded, _facts(task, reviewer, case.decision.action, approval, complete=complete), _content(case), now_ns)
+    return await _move(case.services, task, effect, entry, complete=complete)
+
+
+def _others(case: _Case) -> list[Approval]:
+    """The approvals of this very task that stand for the draft as it was."""
+    of_task = {one.id for one in case.loaded.approvals if one.task_id == case.task.id}
+    return [one for one in standing_approvals(case.services, case.loaded, case.call, case.draft) if one.id in of_task]
+
+
+async def _move(services: Services, task: TaskRow, effect: Effect[None], entry: Entry, *, complete: bool) -> TaskRow:
+    moved = services.background.start(_moved(services, task, effect, entry, complete=complete))
+    try:
+        await asyncio.shield(moved)
+    except MoveRefused as refused:
+        raise Conflict(f"the task has changed meanwhile: {refused}; look at it again", code="task_changed") from refused
+    return await _read(services, task.tenant, task.id)
+
+
+async def _moved(services: Services, task: TaskRow, effect: Effect[None], entry: Entry, *, complete: bool) -> None:
+    await services.records.move(effect, entry)
+    if complete:
+        services.metrics.task_ended(task.queue, task.mode, str(entry.facts["action"]), entry.at_ns - task.created_ns)
+        services.background.start(resume(services, task.tenant, task.intent_id))
+
+
+async def _read(services: Services, tenant: str, task_id: str) -> TaskRow:
+    try:
+        task = await asyncio.to_thread(services.tasks.get, tenant, task_id)
+    except DatabaseError as error:
+        raise RecordUnavailable("the gateway cannot read its tasks; try again later") from error
+    if task is None:
+        raise NotFound("there is no such task for this key")
+    return task
+
+
+async def _load(services: Services, task: TaskRow) -> Loaded:
+    try:
+        loaded = await asyncio.to_thread(services.intents.load, task.tenant, task.intent_id)
+    except DatabaseError as error:
+        raise RecordUnavailable("the gateway cannot read its tasks; try again later") from error
+    if loaded is None or loaded.row.state != State.PARKED or loaded.row.task_id != task.id:
+        raise Conflict("the intent of this task does not wait any more", code="task_closed")
+    return loaded
+
+
+def _facts(task: TaskRow, reviewer: Subject, action: str, approval: ApprovalRow | None, *, complete: bool) -> Json:
+    return {
+        "task": task.id,
+        "queue": task.queue,
+        "by": reviewer.id,
+        "name": reviewer.name,
+        "roles": reviewer.roles,
+        "action": action,
+        "approval": None if approval is None else approval.id,
+        "scope_sha256": None if approval is None else approval.scope_sha256,
+        "policy_revision": task.policy_revision,
+        "complete": complete,
+    }
+
+
+def _content(case: _Case) -> Json:
+    """What a person wrote, as the record may have it."""
+    content: Json = {}
+    if case.decision.comment is not None:
+        content["comment"] = case.rehearsed.inspection.redact(case.decision.comment, _STRICTEST, Destination.RECORD)
+    if case.decision.action in _WRITES and case.draft is not None:
+        shown = case.rehearsed.inspection.inspect_answer(case.draft.body, json=bool(case.rehearsed.plan.schemas)).for_record(_STRICTEST)
+        content["answer"] = choices(shown)
+    return content
+
+
+def _entry(loaded: Loaded, facts: Json, content: Json, now_ns: int) -> Entry:
+    row = loaded.row
+    return Entry(tenant=row.tenant, intent_id=row.id, kind=DECIDED, at_ns=now_ns, facts=facts, content=orjson.dumps(content), expires_ns=row.record_expires_ns)

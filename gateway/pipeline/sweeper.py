@@ -1,0 +1,149 @@
+"""Sweeper: looks now and then for parked intents that can go on, for tasks that nobody decided in time, and for what is kept no longer.
+
+Every process has one. What several see, one moves. It asks for what is due by an index: 100,000 that wait cost it nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from gateway.capabilities.approvals import Hold, grant
+from gateway.capabilities.intents import Loaded, sweep_expired
+from gateway.capabilities.tasks import store as moves
+from gateway.domain import Reason, State, Subject
+from gateway.domain_tasks import EXPIRY, QUEUE_PREFIX, REFUSE, RELEASE, Action, Mode, TaskState
+from gateway.errors import GatewayError, PolicyDenied
+from gateway.infrastructure.database import DatabaseError
+from gateway.infrastructure.database_ledger import MoveRefused
+from gateway.infrastructure.database_tasks import TaskRow
+from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
+from gateway.pipeline.kept import SECOND_NS, call_of, draft_of
+from gateway.pipeline.resume import resume, scopes_of
+from gateway.pipeline.services import Services
+from gateway.pipeline.settle import Settlement, end_parked
+
+AT_ONCE = 64
+"""Intents that go on at once by the sweeper's doing, and expired tasks that are seen to in one look."""
+_CLEAN_S = 60.0
+log = get_logger()
+failing = RateLimitedLog("sweep.failed")
+
+
+class Sweeper:
+    """Looks every ``sweep_s`` seconds, and at once again while there is more."""
+
+    def __init__(self, services: Services, *, sweep_s: float) -> None:
+        self._services = services
+        self._sweep_s = sweep_s
+        self._task: asyncio.Task[None] | None = None
+        self._going: set[tuple[str, str]] = set()
+        self._cleaned = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._watch(), name="sweeper")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def sweep(self) -> bool:
+        """Look once; whether there may be more to do at once.
+
+        Raises:
+            DatabaseError, GatewayError: The database cannot be used now.
+        """
+        now_ns = time.time_ns()
+        ready, lapsed = await asyncio.to_thread(self._due, now_ns)
+        for place in ready:
+            if place not in self._going and len(self._going) < AT_ONCE:
+                self._going.add(place)
+                self._services.background.start(self._resume(*place))
+        for task in lapsed:
+            with contextlib.suppress(MoveRefused, GatewayError):
+                await expire(self._services, task, now_ns=now_ns)
+        if time.monotonic() - self._cleaned > _CLEAN_S and await self._services.records.move(sweep_expired(now_ns, 500)) < 500:
+            self._cleaned = time.monotonic()
+        return len(lapsed) == AT_ONCE
+
+    def _due(self, now_ns: int) -> tuple[list[tuple[str, str]], list[TaskRow]]:
+        services = self._services
+        return services.intents.ready(now_ns, AT_ONCE), services.tasks.lapsed(now_ns, AT_ONCE)
+
+    async def _resume(self, tenant: str, intent_id: str) -> None:
+        try:
+            await resume(self._services, tenant, intent_id)
+        finally:
+            self._going.discard((tenant, intent_id))
+
+    async def _watch(self) -> None:
+        while True:
+            more = False
+            try:
+                more = not self._services.limits.draining and await self.sweep()
+            except (DatabaseError, MoveRefused, GatewayError) as error:
+                failing.warning(type(error).__name__)
+            # A defect in one look must not end all later ones.
+            except Exception as error:
+                log.exception("sweep.crashed", exc_info=error)
+            await asyncio.sleep(0 if more else self._sweep_s)
+
+
+async def expire(services: Services, task: TaskRow, *, now_ns: int) -> None:
+    """Do with a task that nobody decided in time what policy, or its queue, says.
+
+    Raises:
+        MoveRefused: Another process has done so, or somebody has decided.
+        GatewayError: It cannot be done now.
+    """
+    queue = services.queues.get(task.on_expiry.removeprefix(QUEUE_PREFIX)) if task.on_expiry.startswith(QUEUE_PREFIX) else None
+    if queue is not None:
+        effect = moves.move_queue(
+            task.tenant,
+            task.id,
+            version=task.version,
+            queue=queue.name,
+            due_ns=now_ns + round(queue.due_s * SECOND_NS),
+            expires_ns=now_ns + round(queue.expires_s * SECOND_NS),
+            on_expiry=queue.on_expiry,
+            now_ns=now_ns,
+            announce=queue.webhook is not None,
+        )
+        await services.records.move(effect)
+        log.info("task.moved", task=task.id, intent_id=task.intent_id, tenant=task.tenant, queue=queue.name, mode=task.mode)
+        return
+    loaded = await asyncio.to_thread(services.intents.load, task.tenant, task.intent_id)
+    if loaded is None:
+        return
+    if task.on_expiry == RELEASE:
+        await _release(services, task, loaded, now_ns)
+    else:  # REFUSE, and a queue that the config does not have any more
+        error = PolicyDenied((Reason("approval.expired", "nobody decided in time"),))
+        await end_parked(services, loaded, Settlement(State.EXPIRED, error, TaskState.EXPIRED, "expire", EXPIRY, facts={"on_expiry": REFUSE}))
+
+
+async def _release(services: Services, task: TaskRow, loaded: Loaded, now_ns: int) -> None:
+    """The intent goes on without a person, as policy said it would: an approval in nobody's name tells policy so."""
+    call = call_of(services, loaded, now_ns=now_ns)
+    if call is None:
+        return
+    scopes = scopes_of(loaded.row.call_sha256, task, draft_of(services, loaded))
+    hold = Hold(
+        tenant=task.tenant,
+        intent_id=task.intent_id,
+        task_id=task.id,
+        hook=task.hook,
+        mode=Mode(task.mode),
+        scope_sha256=scopes[task.hook],
+        hold_sha256=task.hold_sha256,
+        policy_revision=task.policy_revision,
+        expires_ns=now_ns + services.longest_wait_ns,
+    )
+    nobody = Subject(id=EXPIRY, kind="gateway", tenant=task.tenant, name=EXPIRY)
+    approval = grant(services.payload_keys, hold, by=nobody, action=Action.ACCEPT, at_ns=now_ns)
+    await services.records.move(moves.lapse(task.tenant, task.id, version=task.version, now_ns=now_ns, approval=approval, ready_ns=now_ns))
+    services.metrics.task_ended(task.queue, task.mode, "expire", now_ns - task.created_ns)
