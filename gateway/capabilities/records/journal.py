@@ -160,16 +160,14 @@ class Journal:
         left = [] if left is None else left
         with self._ledger.transaction() as ledger:
             doubtful = self._in_doubt or ledger.fresh
-            links = {} if doubtful else dict(self._links)
-            known = self._look_again(ledger) if doubtful else _Known(self._open, self._taken)
+            links, known = ({}, self._look_again(ledger)) if doubtful else (dict(self._links), _Known(self._open, self._taken))
             if recovering:
                 left.extend(ledger.abandoned(self.writer))
             late = _ends((batch, *(move.drafts for move in moves))) & known.taken if known.taken else frozenset[Place]()
-            if moves:
-                batch = _moved(ledger, batch, moves, late)
+            written = _without(_moved(ledger, batch, moves, late) if moves else batch, late)
             endings = self._endings(known.open, left)
             ledger.abandon([(entry.tenant, entry.intent_id) for entry, _ in endings], time.time_ns())
-            due = [*endings, *_without(batch, late)]
+            due = [*endings, *written]
             tenants = {item.entry.tenant for item in due}
             beginnings = self._resume(ledger, tenants - links.keys(), links)
             ledger.insert(extend([*beginnings, *due], self.writer, links))
