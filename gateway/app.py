@@ -115,6 +115,7 @@ def build(settings: Settings) -> Gateway:
         payload_keys=waiting.payload_keys,
         waiting=waiting.waiting,
         background=waiting.background,
+        lately=waiting.lately,
         keep_ns=waiting.keep_ns,
         join_ns=waiting.join_ns,
         longest_wait_ns=waiting.longest_wait_ns,

@@ -17,6 +17,7 @@ from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.webhook_client import WebhookClient
 from gateway.pipeline.background import Background
 from gateway.pipeline.kept import SECOND_NS, outcome_of
+from gateway.pipeline.rejoin import Lately
 from gateway.pipeline.resume import unreadable
 from gateway.pipeline.services import Services
 from gateway.pipeline.sweeper import Sweeper, failing
@@ -33,6 +34,7 @@ class People:
     payload_keys: PayloadKeys
     waiting: Waiting
     background: Background
+    lately: Lately
     keep_ns: int
     join_ns: int
     longest_wait_ns: int
@@ -57,6 +59,7 @@ def people(settings: Settings, database: Database, records: RecordWriter, metric
         payload_keys=keys,
         waiting=Waiting(intents, records, metrics, partial(outcome_of, keys), poll_s=waiting.poll_s),
         background=Background(),
+        lately=Lately(join_s=waiting.join_s),
         keep_ns=round(waiting.keep_s * SECOND_NS),
         join_ns=round(waiting.join_s * SECOND_NS),
         # A task can move through every queue once, as their expiries never go round.

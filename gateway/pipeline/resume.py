@@ -92,7 +92,7 @@ async def _go_on(services: Services, loaded: Loaded, subject: Subject, call: Cal
                 expires_ns=row.record_expires_ns,
             ),
         )
-    except BaseException:
+    except (MoveRefused, GatewayError, asyncio.CancelledError):
         leave(services)
         raise
     running = row._replace(state=State.RUNNING.value, version=row.version + 1, ready_ns=None, trace=trace.traceparent())

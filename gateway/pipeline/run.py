@@ -30,6 +30,7 @@ from gateway.pipeline.inspect import LARGE, inspect
 from gateway.pipeline.intent import Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
 from gateway.pipeline.open import open_record
 from gateway.pipeline.parked import Held, Parked
+from gateway.pipeline.rejoin import rejoin
 from gateway.pipeline.release import release
 from gateway.pipeline.resolve import resolve
 from gateway.pipeline.services import Services
@@ -93,6 +94,8 @@ async def _follow(services: Services, intent: Intent) -> Outcome:
     plan, intent.plan, intent.obligations = verdict.plan, verdict.plan, verdict.obligations
     if intent.resumed is not None and intent.resumed.draft is not None:
         return await release(services, intent, verdict, await take_up(intent, verdict, intent.resumed.draft))
+    if (same := await rejoin(services, intent)) is not None:
+        return same
     course = intent.course = choose(services, intent, verdict)
     ask = ask_for_vectors if intent.call.embeds else assemble
     question = ask(intent, verdict) if intent.call.size < LARGE else await asyncio.to_thread(ask, intent, verdict)

@@ -28,6 +28,7 @@ from gateway.pipeline.background import Background
 from gateway.settings import ConfidenceWeights, Queue, Route
 
 if TYPE_CHECKING:
+    from gateway.pipeline.rejoin import Lately
     from gateway.pipeline.waiting import Waiting
 
 
@@ -83,6 +84,7 @@ class Services:
     """Of people, by name."""
     waiting: Waiting
     background: Background
+    lately: Lately
     keep_ns: int
     """How long what came of an intent can be fetched."""
     join_ns: int

@@ -158,7 +158,7 @@ async def show(services: Services, reviewer: Subject, task_id: str) -> Shown:
     try:
         plain = await asyncio.to_thread(services.payload_keys.open, tenant, row.intent_id, CONTEXT, kept.key_id, kept.sealed)
     except PayloadUnavailable as error:
-        log.warning("payload.unavailable", task=row.id, intent=row.intent_id, key_id=kept.key_id)
+        log.warning("payload.unavailable", task=row.id, intent_id=row.intent_id, tenant=tenant, key_id=kept.key_id)
         return Shown(row, approvals, history, None, error.message)
     return Shown(row, approvals, history, orjson.loads(plain), None)
 
@@ -179,7 +179,7 @@ async def claim(services: Services, reviewer: Subject, task_id: str) -> TaskRow:
         raise conflict(reviewer, row, now_ns)
     until_ns = min(now_ns + int(services.queues[row.queue].claim_s * 1e9), row.expires_ns)
     claimed = await _move(services, reviewer, row, store.claim(reviewer.tenant, row.id, by=reviewer.id, name=reviewer.name, now_ns=now_ns, until_ns=until_ns))
-    log.info("task.claimed", task=claimed.id, intent=claimed.intent_id, queue=claimed.queue, by=reviewer.id)
+    log.info("task.claimed", task=claimed.id, intent_id=claimed.intent_id, tenant=claimed.tenant, queue=claimed.queue, by=reviewer.id)
     return claimed
 
 
@@ -196,7 +196,7 @@ async def release(services: Services, reviewer: Subject, task_id: str) -> TaskRo
     if state_of(row, time.time_ns()) is TaskState.OPEN:
         raise Conflict("nobody holds this task: there is nothing to release")
     released = await _move(services, reviewer, row, store.release(reviewer.tenant, row.id, by=reviewer.id, name=reviewer.name, now_ns=time.time_ns()))
-    log.info("task.released", task=released.id, intent=released.intent_id, queue=released.queue, by=reviewer.id)
+    log.info("task.released", task=released.id, intent_id=released.intent_id, tenant=released.tenant, queue=released.queue, by=reviewer.id)
     return released
 
 
