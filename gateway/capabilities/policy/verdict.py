@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.domain import SECRET, Destination, Hook, Obligations, Reason, Verdict
+from gateway.domain import SECRET, Destination, Hook, Json, Obligations, Reason, Verdict
 from gateway.domain_tasks import QUEUE_PREFIX, REFUSE, RELEASE, REQUESTER, REVIEWERS, ApprovalTerms, Mode
 
 MAX_REASONS: Final = 32
@@ -76,6 +76,31 @@ def parse(value: Any) -> Verdict:
         raise _malformed("obligations.approval belongs to the outcome escalate alone")
     obligations = Obligations(**{name: _OBLIGATIONS[name](demand) for name, demand in demanded.items()})
     return Verdict(outcome=outcome, reasons=reasons or _UNSAID[outcome], obligations=obligations)
+
+
+def obligation_facts(obligations: Obligations) -> Json:
+    """Obligations as they stand on records and in what is told of a decision. ``approval`` is there only where a person is asked."""
+    facts: Json = {
+        "reveal": {destination.value: sorted(categories) for destination, categories in obligations.reveal.items()},
+        "allow_unscanned": obligations.allow_unscanned,
+        "routes": None if obligations.routes is None else list(obligations.routes),
+        "max_tokens": obligations.max_tokens,
+        "require_schema": obligations.require_schema,
+        "allow_invalid": obligations.allow_invalid,
+        "retention_days": obligations.retention_days,
+        "labels": dict(obligations.labels),
+    }
+    terms = obligations.approval
+    if terms is not None:
+        facts["approval"] = {
+            "mode": None if terms.mode is None else terms.mode.value,
+            "queue": terms.queue,
+            "min_approvers": terms.min_approvers,
+            "distinct_from": list(terms.distinct_from),
+            "expires_in_s": terms.expires_in_s,
+            "on_expiry": terms.on_expiry,
+        }
+    return facts
 
 
 def _reason(value: Any) -> Reason:

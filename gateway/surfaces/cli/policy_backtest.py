@@ -15,6 +15,7 @@ import orjson
 from gateway.capabilities.policy.backtest import page, table
 from gateway.capabilities.policy.backtest.conditions import Condition, ConditionError, parse_condition
 from gateway.capabilities.policy.backtest.crew import BacktestError
+from gateway.capabilities.policy.backtest.enforcing import Means
 from gateway.capabilities.policy.backtest.report import as_json
 from gateway.capabilities.policy.backtest.running import DEFAULT_LIMIT_S, MAX_WORKERS, Task, backtest
 from gateway.capabilities.policy.backtest.source import Window
@@ -79,7 +80,7 @@ def command(candidate: Path, output: Path | None, config: Path, form: str, **opt
         tenants=_tenants(settings, options["tenants"]),
         window=_window(options["since"], options["until"]),
         hooks=frozenset(map(Hook, options["hooks"])) or frozenset(Hook),
-        schemas=frozenset(settings.schemas),
+        means=Means(frozenset(settings.schemas), frozenset(settings.queues)),
         limit=options["limit"],
         workers=options["workers"] or 0,
         limit_s=options["limit_s"],

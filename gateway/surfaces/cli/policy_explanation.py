@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.capabilities.policy.input_paths import NOTHING, shown
+from gateway.capabilities.policy.verdict import obligation_facts
 from gateway.capabilities.policy.what_if import Change, Flip
 from gateway.domain import Decision, Json
 
@@ -18,22 +19,11 @@ _HEADINGS: Final = (("fired", "rules that fired"), ("failed", "rules that did no
 
 def decision_json(decision: Decision) -> Json:
     """A decision with the names of the contract."""
-    demanded = decision.verdict.obligations
-    obligations = {
-        "reveal": {destination.value: sorted(categories) for destination, categories in demanded.reveal.items()},
-        "allow_unscanned": demanded.allow_unscanned,
-        "routes": demanded.routes,
-        "max_tokens": demanded.max_tokens,
-        "require_schema": demanded.require_schema,
-        "allow_invalid": demanded.allow_invalid,
-        "retention_days": demanded.retention_days,
-        "labels": dict(demanded.labels),
-    }
     return {
         "hook": decision.hook,
         "outcome": decision.verdict.outcome,
         "reasons": [reason._asdict() for reason in decision.verdict.reasons],
-        "obligations": obligations if decision.verdict.outcome == "allow" else None,
+        "obligations": obligation_facts(decision.verdict.obligations) if decision.verdict.outcome != "deny" else None,
         "revision": decision.revision,
         "duration_us": decision.duration_ns // 1000,
         "input": orjson.Fragment(decision.input),

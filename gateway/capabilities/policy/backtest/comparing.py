@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.capabilities.policy.backtest.names import Names
 from gateway.capabilities.policy.backtest.recorded import Said
 from gateway.capabilities.redaction.placeholders import may_hold_letters
-from gateway.domain import Destination, Json, Obligations
+from gateway.domain import Destination, Json
 
 NEWLY_DENIED, NEWLY_ALLOWED, NEWLY_ESCALATED = "newly_denied", "newly_allowed", "newly_escalated"
 CHANGED_OBLIGATIONS, CHANGED_REASONS = "changed_obligations", "changed_reasons"
@@ -17,29 +17,15 @@ KINDS: Final[Mapping[str, str]] = {
     NEWLY_DENIED: "let go or left to a person then, refused by the candidate",
     NEWLY_ALLOWED: "refused or left to a person then, let go by the candidate",
     NEWLY_ESCALATED: "let go or refused then, left to a person by the candidate",
-    CHANGED_OBLIGATIONS: "let go by both, under other obligations",
+    CHANGED_OBLIGATIONS: "let go or left to a person by both, under other obligations",
     CHANGED_REASONS: "refused or left to a person by both, by other rules",
-    REFUSED_BY_GATEWAY: "let go by both policies and refused by the gateway itself, which cannot meet what they demand",
+    REFUSED_BY_GATEWAY: "let go or left to a person by both policies and refused by the gateway itself, which cannot meet what they demand",
     UNCHANGED: "decided alike",
 }
 """Every decision that was replayed is one of these."""
 _BY_OUTCOME: Final = {"deny": NEWLY_DENIED, "allow": NEWLY_ALLOWED, "escalate": NEWLY_ESCALATED}
 _PLAIN: Final[Mapping[str, Any]] = {"allow_unscanned": False, "require_schema": None, "allow_invalid": False}
 _BOUNDS: Final = ("max_tokens", "retention_days")
-
-
-def obligation_facts(obligations: Obligations) -> Json:
-    """Obligations as they stand on the record."""
-    return {
-        "reveal": {destination.value: sorted(categories) for destination, categories in obligations.reveal.items()},
-        "allow_unscanned": obligations.allow_unscanned,
-        "routes": None if obligations.routes is None else list(obligations.routes),
-        "max_tokens": obligations.max_tokens,
-        "require_schema": obligations.require_schema,
-        "allow_invalid": obligations.allow_invalid,
-        "retention_days": obligations.retention_days,
-        "labels": dict(obligations.labels),
-    }
 
 
 def kind_of(before: Said, after: Said, changes: tuple[str, ...]) -> str:
@@ -50,7 +36,9 @@ def kind_of(before: Said, after: Said, changes: tuple[str, ...]) -> str:
         return CHANGED_OBLIGATIONS if changes else UNCHANGED
     if _rules_differ(before.because, after.because):
         return CHANGED_REASONS
-    return REFUSED_BY_GATEWAY if after.gateway else UNCHANGED
+    if after.gateway:
+        return REFUSED_BY_GATEWAY
+    return CHANGED_OBLIGATIONS if changes and after.effective == "escalate" else UNCHANGED
 
 
 def changes(before: Json, after: Json, names: Names) -> tuple[str, ...]:
@@ -84,6 +72,10 @@ def _others(before: Json, after: Json) -> Iterator[str]:
             yield f"{name} changed"
     if before.get("routes") != after.get("routes"):
         yield "routes changed"
+    was, becomes = before.get("approval") or {}, after.get("approval") or {}
+    for name in sorted(was.keys() | becomes.keys()):
+        if was.get(name) != becomes.get(name):
+            yield f"approval.{name} changed"
     if _labels_differ(before.get("labels") or {}, after.get("labels") or {}):
         yield "labels changed"
 

@@ -127,11 +127,13 @@ def _of_record(asked: Asked) -> Json:
     subject, versions = facts.get("subject"), facts.get("versions")
     found: Json = {
         "intent": {
-            "id": asked.intent_id, "parent_id": None, "root_id": asked.intent_id, "depth": 0, "name": None, "labels": {}, "idempotency_key": None,
+            "id": asked.intent_id, "parent_id": None, "root_id": asked.intent_id, "depth": 0, "name": None, "labels": {},
+            "idempotency_key": facts.get("idempotency_key"),
             **_some(facts, "surface"),
         },
         "request": {**_some(facts, "route", "stream")},
-        "versions": _some(versions, "config"),
+        "versions": {**_some(versions, "config"), **({"policy": asked.revision} if asked.revision else {})},
+        **({} if asked.resumed else {"approvals": []}),
         **_some(facts, "trace_id"),
     }  # fmt: skip
     if isinstance(subject, dict):
@@ -147,11 +149,11 @@ def _of_intent(asked: Asked, request: Json) -> Json:
         request |= {"params": parameters, "tools": kept.get("tools") or [], **_some(kept, "messages")}
         if not asked.facts.get("findings", True) and not asked.facts.get("unscanned", True):  # then the record has the request as it came
             request["tokens_estimate"] = partial(estimate_tokens, kept)
-    return {"request": request, "approvals": [], "attempt": 0, **_some(asked.facts, "findings")}
+    return {"request": request, **({} if asked.resumed else {"attempt": 0}), **_some(asked.facts, "findings")}
 
 
 def _of_answer(asked: Asked) -> Json:
-    ending, decision = asked.ending, asked.facts.get("decision")
+    ending, decision = asked.ending, asked.intent_decision or asked.facts.get("decision")
     found: Json = {**_some(ending, "findings"), "answer": _assessed(asked)}
     if isinstance(decision, dict) and isinstance(decision.get("obligations"), dict):
         obligations = _some(decision["obligations"], "reveal", "max_tokens", "labels")
@@ -162,6 +164,8 @@ def _of_answer(asked: Asked) -> Json:
 def _assessed(asked: Asked) -> Json:
     """How the choice was judged: a route that assesses its answers puts that on the record, and without a schema there is nothing to be valid against."""
     ending, found = asked.ending, dict[str, Any]()
+    if asked.parked and "confidence" not in ending:
+        return found
     assessed = ending.get("confidence", [])
     if not assessed:
         found |= {"confidence": None, "signals": {}}

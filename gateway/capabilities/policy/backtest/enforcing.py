@@ -1,28 +1,48 @@
-"""What the gateway refuses by itself though a policy allowed: obligations that it cannot meet. The pipeline's steps decide and screen do the same."""
+"""What the gateway refuses by itself though a policy did not: obligations that it cannot meet. The pipeline's steps do the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from gateway.domain import Hook, Obligations
+from gateway.capabilities.policy.backtest.recorded import ESCALATED
+from gateway.capabilities.policy.verdict import MODES
+from gateway.domain import Hook, Obligations, Verdict
+from gateway.domain_tasks import Mode
 
 _EMBEDDINGS = "embeddings"
 _OF_INTENTS = ("max_tokens", "routes", "retention_days", "require_schema")
+_DEFAULT: Final = "default"
 
 
-def refusal(hook: Hook, obligations: Obligations, facts: Mapping[str, Any], schemas: frozenset[str]) -> str | None:
-    """The rule with which the gateway would refuse an allowed intent or answer; ``None`` where it would not.
+class Means(NamedTuple):
+    """What the gateway has to meet obligations with."""
+
+    schemas: frozenset[str] = frozenset()
+    """The names of the config's schemas."""
+    queues: frozenset[str] = frozenset()
+    """The names of the config's queues of people."""
+
+
+NOTHING: Final = Means()
+
+
+def refusal(hook: Hook, verdict: Verdict, facts: Mapping[str, Any], means: Means) -> str | None:
+    """The rule with which the gateway would refuse an intent or answer that the policy allowed or left to a person; ``None`` where it would not.
 
     Args:
         hook: Whose verdict it is.
-        obligations: What it demands.
+        verdict: What the policy says.
         facts: Of the ``opened`` entry.
-        schemas: The names of the config's schemas.
+        means: What the gateway has.
     """
+    if verdict.outcome == "deny":
+        return None
+    if verdict.outcome == "escalate":
+        return _of_escalation(hook, verdict.obligations, facts, means.queues)
     if hook is Hook.ANSWER:
-        return "policy.unsupported" if any(getattr(obligations, name) is not None for name in _OF_INTENTS) else None
-    return _of_intent(obligations, facts, schemas)
+        return "policy.unsupported" if any(getattr(verdict.obligations, name) is not None for name in _OF_INTENTS) else None
+    return _of_intent(verdict.obligations, facts, means.schemas)
 
 
 def _of_intent(obligations: Obligations, facts: Mapping[str, Any], schemas: frozenset[str]) -> str | None:
@@ -37,3 +57,14 @@ def _of_intent(obligations: Obligations, facts: Mapping[str, Any], schemas: froz
     if facts.get("surface") == _EMBEDDINGS:
         return "policy.unsupported"
     return None if obligations.require_schema in schemas else "policy.schema"
+
+
+def _of_escalation(hook: Hook, obligations: Obligations, facts: Mapping[str, Any], queues: frozenset[str]) -> str | None:
+    """Nobody can be asked in a queue that is not there, or for what cannot be done at this hook."""
+    terms = obligations.approval
+    named = None if terms is None else terms.queue
+    if named not in queues and (named is not None or (len(queues) != 1 and _DEFAULT not in queues)):
+        return ESCALATED
+    mode = MODES[hook][0] if terms is None or terms.mode is None else terms.mode
+    fits = mode in MODES[hook] and (facts.get("surface") != _EMBEDDINGS or mode is Mode.APPROVE)
+    return None if fits else "policy.unsupported"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from gateway.capabilities.policy.backtest.comparing import obligation_facts
 from gateway.capabilities.policy.backtest.completing import Completer, Read
-from gateway.capabilities.policy.backtest.enforcing import refusal
-from gateway.capabilities.policy.backtest.recorded import BROKEN, ERASED, EXPIRED, NO_INPUT, NOT_BY_POLICY, Asked, Said, outcome_of
+from gateway.capabilities.policy.backtest.enforcing import Means, refusal
+from gateway.capabilities.policy.backtest.recorded import BROKEN, ERASED, EXPIRED, NO_INPUT, NOT_BY_POLICY, Asked, Said
 from gateway.capabilities.policy.contract import covers
 from gateway.capabilities.policy.policy import DEFAULT_TIMEOUT_S, Policy
 from gateway.capabilities.policy.syntax import Path
+from gateway.capabilities.policy.verdict import obligation_facts
 from gateway.capabilities.redaction.placeholders import may_hold_letters
 from gateway.domain import SECRET, Decision, Hook
 
@@ -55,10 +55,10 @@ class Judged(NamedTuple):
 class Judge:
     """Asks one policy. For one thread."""
 
-    def __init__(self, policy: Policy, known: Mapping[str, Read], schemas: frozenset[str]) -> None:
-        """``known``: what policies of other revisions read. ``schemas``: the names of the config's schemas."""
+    def __init__(self, policy: Policy, known: Mapping[str, Read], means: Means) -> None:
+        """``known``: what policies of other revisions read. ``means``: what the gateway has to meet obligations with."""
         self._policy = policy
-        self._schemas = schemas
+        self._means = means
         self._completer = Completer({hook: policy.reads(hook) for hook in Hook}, known)
         self._reads_messages = any(covers(path, _MESSAGES) or covers(_MESSAGES, path) for path in policy.reads(Hook.INTENT))
 
@@ -76,6 +76,9 @@ class Judge:
 
     def _said(self, asked: Asked, decision: Decision) -> Said:
         verdict = decision.verdict
-        outcome, rules = outcome_of(verdict.outcome, [reason.rule for reason in verdict.reasons])
-        refused = refusal(asked.hook, verdict.obligations, asked.facts, self._schemas) if outcome == "allow" else None
-        return Said(outcome=outcome, rules=rules, obligations=obligation_facts(verdict.obligations), gateway=refused)
+        return Said(
+            outcome=verdict.outcome,
+            rules=tuple(reason.rule for reason in verdict.reasons),
+            obligations=obligation_facts(verdict.obligations),
+            gateway=refusal(asked.hook, verdict, asked.facts, self._means),
+        )

@@ -15,13 +15,14 @@ from gateway.domain import Hook, Json, State
 
 BROKEN, ERASED, EXPIRED, NO_INPUT, NOT_BY_POLICY = "broken_record", "erased", "expired", "no_input", "not_by_policy"
 """Why a recorded decision has nothing that could be asked again."""
-OF_GATEWAY: Final = frozenset({"policy.unscanned", "policy.route", "policy.schema", "policy.unsupported"})
-"""Reasons with which the gateway refuses what a policy has allowed, because it cannot meet what the policy demands."""
+ESCALATED: Final = "no queue"
+"""The reason of the gateway where a verdict wanted a person, and there was no queue of people for it. Gateways that knew no people had a refusal with this
+reason before the policy's own in the verdict's place."""
+OF_GATEWAY: Final = frozenset({"policy.unscanned", "policy.route", "policy.schema", "policy.unsupported", ESCALATED})
+"""Reasons with which the gateway refuses what a policy has allowed or left to a person, because it cannot meet what the policy demands."""
 _NO_ANSWER: Final = frozenset({"policy.unavailable", "policy.timeout"})
 _NO_QUESTION: Final = ("the input ", "policy has changed ")
 """How the gateway begins when it refused with ``policy.error`` before any rule was asked."""
-ESCALATED: Final = "no queue"
-"""The first reason of a verdict that wanted a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +35,20 @@ class Said:
     obligations: Json
     """As on the record."""
     gateway: str | None = None
-    """The rule with which the gateway refused though the policy allowed."""
+    """The rule with which the gateway refused what the policy allowed or left to a person."""
+
+    old: bool = False
+    """Whether it is an escalation of a gateway that knew no people: that kept none of its obligations."""
 
     @property
     def effective(self) -> str:
-        """What came of it."""
-        return "deny" if self.gateway else self.outcome
+        """What came of it; what was left to a person counts as that, also where no queue was there for it."""
+        return "deny" if self.gateway not in {None, ESCALATED} else self.outcome
 
     @property
     def because(self) -> tuple[str, ...]:
         """The rules behind the outcome; of one that wanted a person, without the sentence that there is none."""
-        return (self.gateway,) if self.gateway else self.rules
+        return self.rules if self.gateway in {None, ESCALATED} else (str(self.gateway),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +69,17 @@ class Asked:
     facts: Mapping[str, Any]
     """Of the ``opened`` entry."""
     ending: Mapping[str, Any]
-    """Of the ``closed`` entry."""
+    """Of the entry that tells how an answer was judged: the one that the decision stands on, of an intent's first decision the ``closed`` entry."""
     request: Json | None
     """The request as the record keeps it."""
     choice: int = 0
     """Which choice of the answer it was about."""
+    resumed: bool = False
+    """Whether people had decided something about the intent before."""
+    parked: bool = False
+    """Whether it stands on a ``parked`` entry, which tells less than a ``closed`` one."""
+    intent_decision: Any = None
+    """Of an answer, the decision on the intent that it was preceded by."""
     cost_microusd: int | None = None
     """Of the whole intent, as far as it was recorded."""
 
@@ -77,18 +87,33 @@ class Asked:
 def decisions(raw: Raw, hooks: frozenset[Hook]) -> Iterator[Asked]:
     """What was decided about one intent, in order. A record that cannot be read is one decision with a problem."""
     opened, closed = _Entry(raw.opened), _Entry(raw.closed)
+    parked = sorted(map(_Entry, raw.parked), key=lambda entry: entry.at_ns)
     subject = {"tenant": raw.tenant, "intent_id": raw.intent_id, "route": _text(opened.facts.get("route"), "-")}
-    facts = {"facts": opened.facts, "ending": closed.facts, "request": opened.request, "cost_microusd": _cost(closed.facts)}
-    answers = _listed(closed, "decision", "decisions")
-    if Hook.INTENT in hooks and (opened.damaged or "decision" in opened.facts):
-        refused = None if answers else _refused_by_gateway(closed.facts)
-        yield _asked(subject | facts, Hook.INTENT, opened.facts.get("decision"), opened, opened.inputs(1)[0], refused)
-    if Hook.ANSWER in hooks:
-        if closed.damaged:
-            yield _asked(subject | facts, Hook.ANSWER, None, closed, None, None)
-        for choice, (decision, stored) in enumerate(zip(answers, closed.inputs(len(answers)), strict=True)):
-            refused = _refused_by_gateway(closed.facts) if choice == len(answers) - 1 else None
-            yield _asked(subject | facts | {"choice": choice}, Hook.ANSWER, decision, closed, stored, refused)
+    common = {"facts": opened.facts, "request": opened.request, "cost_microusd": _cost([entry.facts for entry in (*parked, closed)])}
+    found = list(_found(opened, parked, closed))
+    intent_decision = None
+    for at, (hook, entry, decision, stored, place) in enumerate(found):
+        refused = _refused_by_gateway(closed.facts) if at == len(found) - 1 else None
+        if hook is Hook.INTENT:
+            intent_decision = decision
+        if hook in hooks:
+            told = {"ending": (closed if entry is opened else entry).facts, "intent_decision": intent_decision}
+            yield _asked(subject | common | place | told, hook, decision, entry, stored, refused)
+
+
+def _found(opened: _Entry, parked: Sequence[_Entry], closed: _Entry) -> Iterator[tuple[Hook, _Entry, Any, Any, Json]]:
+    """By hook the entry, decision and stored input, and what else tells the decision from others. After each parked entry the intent was asked about anew."""
+    if opened.damaged or "decision" in opened.facts:
+        yield Hook.INTENT, opened, opened.facts.get("decision"), opened.inputs(1)[0], {}
+    for holds, entry in enumerate((*parked, closed)):
+        place = {"resumed": holds > 0, "parked": entry is not closed}
+        if entry.damaged:
+            yield Hook.ANSWER, entry, None, None, place
+        listed, choice = _listed(entry, "decision", "decisions"), 0
+        for decision, stored in zip(listed, entry.inputs(len(listed)), strict=True):
+            hook = Hook.INTENT if isinstance(decision, dict) and decision.get("hook") == Hook.INTENT else Hook.ANSWER
+            yield hook, entry, decision, stored, {**place, "choice": choice}
+            choice = 0 if hook is Hook.INTENT else choice + 1
 
 
 class _Entry:
@@ -100,8 +125,13 @@ class _Entry:
         self.facts: Json = body["facts"] if body else {}
         self.why_empty = NO_INPUT
         self._content: Any = {}
+        self._at_ns = body["at_ns"] if body else 0
         if body is not None and stored is not None:
             self._read(body, stored)
+
+    @property
+    def at_ns(self) -> int:
+        return self._at_ns if isinstance(self._at_ns, int) else 0
 
     def _read(self, body: Json, stored: Stored) -> None:
         if body["digests"] and not stored.salted:
@@ -151,11 +181,22 @@ def _said(decision: Any, refused: str | None) -> Said | None:
     if not isinstance(reasons, list) or not isinstance(obligations, dict) or not all(isinstance(reason, dict) for reason in reasons):
         return None
     outcome, rules = outcome_of(str(decision["outcome"]), [_text(reason.get("rule"), "?") for reason in reasons])
-    return Said(outcome=outcome, rules=rules, obligations=obligations, gateway=refused if outcome == "allow" else None)
+    return Said(
+        outcome=outcome,
+        rules=rules,
+        obligations=obligations,
+        gateway=refused if _can_be_refused(outcome, refused) else None,
+        old=outcome != decision["outcome"],
+    )
+
+
+def _can_be_refused(outcome: str, by: str | None) -> bool:
+    """Whether the gateway's reason is about a verdict of this outcome: of an allowed one nobody is missing."""
+    return outcome == "escalate" or (outcome == "allow" and by != ESCALATED)
 
 
 def outcome_of(outcome: str, rules: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Outcome and rules of a verdict: one that wanted a person, which nobody was there to be, counts as ``escalate``."""
+    """Outcome and rules of a recorded verdict: one of a gateway that knew no people counts as ``escalate`` where it wanted a person."""
     if outcome == "deny" and rules and rules[0] == ESCALATED:
         return "escalate", tuple(rules[1:])
     return outcome, tuple(rules)
@@ -180,11 +221,16 @@ def _listed(closed: _Entry, one: str, several: str) -> list[Any]:
     return [closed.facts[one]] if one in closed.facts else []
 
 
-def _cost(ending: Mapping[str, Any]) -> int | None:
-    attempts = ending.get("attempts")
-    costs = [attempt.get("cost_microusd") for attempt in attempts if isinstance(attempt, dict)] if isinstance(attempts, list) else []
-    known = [cost for cost in costs if isinstance(cost, int)]
-    return sum(known) if known else None
+def _cost(told: Sequence[Mapping[str, Any]]) -> int | None:
+    """Of all attempts, each of them once: an entry may tell again what an earlier one told."""
+    costs: dict[str, int] = {}
+    for at, facts in enumerate(told):
+        attempts = facts.get("attempts")
+        for number, attempt in enumerate(attempts if isinstance(attempts, list) else ()):
+            if isinstance(attempt, dict) and isinstance(attempt.get("cost_microusd"), int):
+                begun = attempt.get("started_ns")
+                costs[f"{attempt.get('target')}/{begun}" if isinstance(begun, int) else f"{at}/{number}"] = attempt["cost_microusd"]
+    return sum(costs.values()) if costs else None
 
 
 def _text(value: Any, default: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.capabilities.policy.backtest.completing import Read
 from gateway.capabilities.policy.backtest.crew import Crew
+from gateway.capabilities.policy.backtest.enforcing import NOTHING, Means
 from gateway.capabilities.policy.backtest.source import Window, batches
 from gateway.capabilities.policy.backtest.tally import Tally
 from gateway.capabilities.policy.backtest.worker import Order
@@ -40,7 +41,7 @@ class Task:
     tenants: Sequence[str]
     window: Window
     hooks: frozenset[Hook] = frozenset(Hook)
-    schemas: frozenset[str] = frozenset()
+    means: Means = NOTHING
     limit: int | None = None
     """At most so many records, the newest."""
     workers: int = 0
@@ -100,7 +101,7 @@ def _order(task: Task) -> Order:
         known=known,
         sources=tuple(text for bundle in bundles for text in (*bundle.modules.values(), bundle.data_json)),
         hooks=task.hooks,
-        schemas=task.schemas,
+        means=task.means,
         limit_s=task.limit_s,
         memory_bytes=task.memory_bytes,
     )

@@ -58,11 +58,13 @@ class Raw(NamedTuple):
     intent_id: str
     opened: Stored
     closed: Stored | None
+    parked: tuple[Stored, ...] = ()
+    """Where it waited for people, in no order."""
 
     @property
     def size(self) -> int:
         """Bytes that it holds."""
-        return sum(len(entry.body) + len(entry.content or b"") for entry in (self.opened, self.closed) if entry is not None)
+        return sum(len(entry.body) + len(entry.content or b"") for entry in (self.opened, self.closed, *self.parked) if entry is not None)
 
 
 def batches(ledger: Ledger, tenants: Sequence[str], window: Window, limit: int | None) -> Iterator[list[Raw]]:
@@ -89,13 +91,26 @@ def _records(ledger: Ledger, tenant: str, window: Window) -> Iterator[Raw]:
     before, limit, first = window.end, _FIRST_PAGE, window.first
     while True:
         page = ledger.intents(tenant, before=before, limit=limit, state=None, route=None)
-        found = [Raw(tenant, opened.intent_id, _stored(opened), _stored(closed) if closed else None) for opened, closed in page if opened.intent_id >= first]
+        listed = [(opened, closed) for opened, closed, _ in page if opened.intent_id >= first]
+        parked = _parked(ledger, tenant, [opened.intent_id for opened, _ in listed])
+        found = [
+            Raw(tenant, opened.intent_id, _stored(opened), _stored(closed) if closed else None, tuple(parked.get(opened.intent_id, ())))
+            for opened, closed in listed
+        ]
         yield from found
         if len(found) < limit:
             return
         before = found[-1].intent_id
         heavy = sum(raw.size for raw in found) > _PAGE_BYTES
         limit = max(1, limit // 4) if heavy else min(limit * 2, _LARGEST_PAGE)
+
+
+def _parked(ledger: Ledger, tenant: str, ids: Sequence[str]) -> dict[str, list[Stored]]:
+    """By intent, where it waited; ``ids`` are newest first."""
+    found: dict[str, list[Stored]] = {}
+    for row in ledger.parked(tenant, first=ids[-1], last=ids[0]) if ids else ():
+        found.setdefault(row.intent_id, []).append(_stored(row))
+    return found
 
 
 def _stored(row: EntryRow) -> Stored:

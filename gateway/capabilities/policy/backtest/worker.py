@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 
 from gateway.capabilities.policy.backtest.comparing import NEWLY_ALLOWED, changes, kind_of
 from gateway.capabilities.policy.backtest.completing import Read
+from gateway.capabilities.policy.backtest.enforcing import Means
 from gateway.capabilities.policy.backtest.judging import Apart, Judge, Judged
 from gateway.capabilities.policy.backtest.names import Names
 from gateway.capabilities.policy.backtest.recorded import NOT_BY_POLICY, Asked, Said, decisions
@@ -43,7 +44,7 @@ class Order:
     sources: tuple[str, ...]
     """Texts of policies and their data: what stands in them may be shown."""
     hooks: frozenset[Hook]
-    schemas: frozenset[str]
+    means: Means
     limit_s: float
     """Seconds that one decision may take before the worker is killed."""
     memory_bytes: int
@@ -86,13 +87,13 @@ class Replay:
 
     def _compare(self, asked: Asked, before: Said, after: Judged, tally: Tally) -> None:
         said = after.said
-        both_allow = before.outcome == said.outcome == "allow"
-        changed = changes(before.obligations, said.obligations, self._names) if both_allow and before.obligations != said.obligations else ()
+        alike = before.outcome == said.outcome != "deny" and not before.old
+        changed = changes(before.obligations, said.obligations, self._names) if alike and before.obligations != said.obligations else ()
         kind = kind_of(before, said, changed)
         rules = before.because if kind == NEWLY_ALLOWED else said.because
         at_hand = kind != NEWLY_ALLOWED or self._baseline is not None or asked.revision in self._order.known
         shown = dict.fromkeys(self._names.shown(rule, at_hand=at_hand) for rule in rules) if said.effective != "allow" or kind == NEWLY_ALLOWED else ()
-        tally.compare(asked, (before, said), kind, shown, changed if said.effective == before.effective == "allow" else ())
+        tally.compare(asked, (before, said), kind, shown, changed if said.effective == before.effective else ())
         tally.evaluated += after.evaluated
         tally.slow += after.slow
         tally.completed += bool(after.added)
@@ -101,7 +102,7 @@ class Replay:
 
 def _judge(bundle: Bundle, order: Order) -> Judge:
     program = Program(EmbeddedEngine(bundle.modules, bundle.data_json).ast())
-    return Judge(Policy(bundle, program, timeout_s=order.limit_s * 2), order.known, order.schemas)
+    return Judge(Policy(bundle, program, timeout_s=order.limit_s * 2), order.known, order.means)
 
 
 def work(connection: Connection, note: int) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.capabilities.policy.backtest.comparing import KINDS, changes, kind_of, obligation_facts
+from gateway.capabilities.policy.backtest.comparing import KINDS, changes, kind_of
 from gateway.capabilities.policy.backtest.names import COMPUTED, Names
 from gateway.capabilities.policy.backtest.recorded import Said
+from gateway.capabilities.policy.verdict import obligation_facts
 from gateway.domain import Destination, Obligations
 
 NAMES = Names(['"EMAIL_ADDRESS" "PHONE_NUMBER"'])
@@ -39,6 +40,13 @@ def said(outcome: str, *rules: str, gateway: str | None = None) -> Said:
         (said("allow"), said("allow", gateway="policy.route"), (), "newly_denied"),
         (said("allow", gateway="policy.route"), said("deny", "a"), (), "changed_reasons"),
         (said("deny", "policy.route"), said("allow", gateway="policy.route"), (), "refused_by_gateway"),
+        (said("escalate", "a"), said("escalate", "a"), (), "unchanged"),
+        (said("escalate", "a"), said("escalate", "b"), (), "changed_reasons"),
+        (said("escalate", "a"), said("escalate", "a"), ("approval.queue changed",), "changed_obligations"),
+        (said("escalate", "a"), said("escalate", "a", gateway="no queue"), (), "refused_by_gateway"),
+        (said("escalate", "a", gateway="no queue"), said("escalate", "a"), (), "unchanged"),
+        (said("allow"), said("escalate", "a", gateway="no queue"), (), "newly_escalated"),
+        (said("escalate", "a"), said("escalate", "a", gateway="policy.unsupported"), (), "newly_denied"),
     ],
 )
 def test_every_pair_of_verdicts_is_one_kind(before: Said, after: Said, changed: tuple[str, ...], kind: str) -> None:
@@ -58,6 +66,8 @@ def test_every_pair_of_verdicts_is_one_kind(before: Said, after: Said, changed: 
         ({}, {"max_tokens": 6, "retention_days": 2}, ("max_tokens set", "retention_days set")),
         ({"retention_days": 2}, {}, ("retention_days dropped",)),
         ({"routes": ["a"]}, {"routes": None}, ("routes changed",)),
+        ({"approval": {"queue": "a", "mode": None}}, {"approval": {"queue": "b", "mode": None}}, ("approval.queue changed",)),
+        ({}, {"approval": {"queue": "b", "mode": None}}, ("approval.queue changed",)),
         (
             {},
             {"allow_unscanned": True, "require_schema": "x", "allow_invalid": True},

@@ -25,13 +25,14 @@ WHOLE: dict[Hook, dict[str, Any]] = {
         "intent": {"id": "int_1", "parent_id": None, "root_id": "int_1", "depth": 0, "surface": "chat", "name": None, "labels": {}, "idempotency_key": None},
         "request": {"route": "assistant", "stream": False, "params": {"max_tokens": 5, "temperature": 0.5}, "messages": REQUEST["messages"],
             "tools": [], "unscanned": [], "tokens_estimate": 2},
-        "findings": [], "approvals": [], "versions": {"config": "c1"}, "trace_id": "0" * 32, "attempt": 0,
+        "findings": [], "approvals": [], "versions": {"config": "c1", "policy": "r1"}, "trace_id": "0" * 32, "attempt": 0,
     },
     Hook.ANSWER: {
         "subject": {**SUBJECT, "on_behalf_of": None},
         "intent": {"id": "int_1", "parent_id": None, "root_id": "int_1", "depth": 0, "surface": "chat", "name": None, "labels": {}, "idempotency_key": None},
         "request": {"route": "assistant", "stream": False},
-        "findings": [], "answer": {"schema_valid": None, "confidence": None, "signals": {}}, "versions": {"config": "c1"}, "trace_id": "0" * 32,
+        "findings": [], "approvals": [], "answer": {"schema_valid": None, "confidence": None, "signals": {}}, "versions": {"config": "c1", "policy": "r1"},
+        "trace_id": "0" * 32,
         "intent_verdict": {"outcome": "allow", "reasons": [], "obligations": {"reveal": {}, "max_tokens": None, "labels": {}}},
     },
 }  # fmt: skip
@@ -51,6 +52,26 @@ def asked(hook: Hook, stored: dict[str, Any], **fields: Any) -> Asked:
 def completer(hook: Hook, *paths: Path, known: dict[str, Any] | None = None) -> Completer:
     reads = {one: frozenset(paths if one is hook else ()) for one in Hook}
     return Completer(reads, {name: {hook: frozenset(read)} for name, read in (known or {}).items()})
+
+
+@pytest.mark.parametrize("hook", list(Hook))
+def test_what_people_had_decided_by_then_is_not_guessed(hook: Hook) -> None:
+    paths = [("approvals",), ("subject",)]
+    assert completer(hook, *paths).complete(asked(hook, {})).parts["approvals"] == []
+    assert completer(hook, *paths).complete(asked(hook, {}, resumed=True)).missing == (("approvals",),)
+
+
+def test_the_verdict_before_an_answer_is_the_last_one_on_the_intent() -> None:
+    decided = {"outcome": "allow", "reasons": [], "obligations": {"max_tokens": 5}}
+    done = completer(Hook.ANSWER, ("intent_verdict",)).complete(asked(Hook.ANSWER, {}, resumed=True, intent_decision=decided))
+    assert done.parts["intent_verdict"]["obligations"] == {"max_tokens": 5}
+
+
+def test_an_answer_that_waits_tells_only_as_much_of_itself_as_stands_there() -> None:
+    path = ("answer", "confidence")
+    assert completer(Hook.ANSWER, path).complete(asked(Hook.ANSWER, {}, parked=True)).missing == (path,)
+    told = {"confidence": [{"score": 0.5, "signals": {}}]}
+    assert completer(Hook.ANSWER, path).complete(asked(Hook.ANSWER, {}, parked=True, ending=told)).parts == {"answer": {"confidence": 0.5}}
 
 
 @pytest.mark.parametrize("hook", list(Hook))

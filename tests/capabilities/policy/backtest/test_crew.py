@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from gateway.capabilities.policy.backtest.crew import MODULE, BacktestError, Crew
+from gateway.capabilities.policy.backtest.enforcing import NOTHING
 from gateway.capabilities.policy.backtest.source import Raw
 from gateway.capabilities.policy.backtest.tally import Tally
 from gateway.capabilities.policy.backtest.worker import Order
@@ -36,7 +37,7 @@ HUGE = "package gateway.intent\n\nverdict := count([[a, b] | some a in numbers.r
 
 def order(source: str, **fields: Any) -> Order:
     bundle = Bundle(path=Path("candidate"), modules={"intent.rego": source}, tests={}, data={}, revision="r2")
-    base: dict[str, Any] = {"baseline": None, "known": {}, "sources": (source,), "hooks": frozenset(Hook), "schemas": frozenset(), "limit_s": 30.0}
+    base: dict[str, Any] = {"baseline": None, "known": {}, "sources": (source,), "hooks": frozenset(Hook), "means": NOTHING, "limit_s": 30.0}
     return Order(candidate=bundle, **{**base, "memory_bytes": 2 << 30, **fields})
 
 

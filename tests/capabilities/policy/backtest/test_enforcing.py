@@ -5,14 +5,21 @@ from typing import Any
 
 import pytest
 
-from gateway.capabilities.policy.backtest.enforcing import refusal
+from gateway.capabilities.policy.backtest.enforcing import NOTHING, Means, refusal
 from gateway.capabilities.policy.verdict import parse
-from gateway.domain import Hook, Obligations
+from gateway.domain import Hook, Obligations, Verdict
+from gateway.domain_tasks import ApprovalTerms, Mode
 from gateway.testing import local_gateway
 from tests.capabilities.policy.backtest.conftest import IMAGE as IMAGE_PART
 from tests.pipeline.rego import intent_says, obliged
 
 FACTS = {"route": "assistant", "surface": "chat", "unscanned": []}
+
+
+def allowed(**obligations: Any) -> Verdict:
+    return Verdict(outcome="allow", obligations=Obligations(**obligations))
+
+
 IMAGE = {"unscanned": [{"where": "messages[0]", "kind": "image"}]}
 
 
@@ -33,7 +40,7 @@ IMAGE = {"unscanned": [{"where": "messages[0]", "kind": "image"}]}
     ],
 )
 def test_an_intent_is_refused_as_the_gateway_refuses_it(obligations: dict[str, Any], facts: dict[str, Any], rule: str | None) -> None:
-    assert refusal(Hook.INTENT, Obligations(**obligations), {**FACTS, **facts}, frozenset({"known"})) == rule
+    assert refusal(Hook.INTENT, allowed(**obligations), {**FACTS, **facts}, Means(schemas=frozenset({"known"}))) == rule
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ async def test_the_gateway_does_the_same_live(tmp_path: Path, demanded: dict[str
     reasons = {entry["intent_id"]: entry["facts"]["reason"] for entry in entries if entry["kind"] == "closed"}
     for entry in entries:
         if entry["kind"] == "opened":
-            assert reasons[entry["intent_id"]] == refusal(Hook.INTENT, parse(obliged(**demanded)).obligations, entry["facts"], frozenset())
+            assert reasons[entry["intent_id"]] == refusal(Hook.INTENT, parse(obliged(**demanded)), entry["facts"], NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +64,28 @@ async def test_the_gateway_does_the_same_live(tmp_path: Path, demanded: dict[str
     [({}, None), ({"allow_invalid": True}, None), ({"max_tokens": 5}, "policy.unsupported"), ({"routes": ("assistant",)}, "policy.unsupported")],
 )
 def test_an_answer_cannot_meet_what_only_an_intent_can(obligations: dict[str, Any], rule: str | None) -> None:
-    assert refusal(Hook.ANSWER, Obligations(**obligations), {**FACTS, **IMAGE}, frozenset()) == rule
+    assert refusal(Hook.ANSWER, allowed(**obligations), {**FACTS, **IMAGE}, NOTHING) == rule
+
+
+@pytest.mark.parametrize(
+    ("hook", "terms", "facts", "queues", "rule"),
+    [
+        (Hook.INTENT, None, {}, {"one"}, None),
+        (Hook.INTENT, {}, {}, {"one"}, None),
+        (Hook.INTENT, {}, {}, {"one", "two"}, "no queue"),
+        (Hook.INTENT, {}, {}, {"one", "default"}, None),
+        (Hook.INTENT, {"queue": "two"}, {}, {"one", "two"}, None),
+        (Hook.INTENT, {"queue": "three"}, {}, {"one", "default"}, "no queue"),
+        (Hook.ANSWER, {}, {}, set(), "no queue"),
+        (Hook.INTENT, {"mode": Mode.ANSWER}, {}, {"one"}, None),
+        (Hook.INTENT, {"mode": Mode.REVIEW}, {}, {"one"}, "policy.unsupported"),
+        (Hook.ANSWER, {"mode": Mode.REVIEW}, {}, {"one"}, None),
+        (Hook.ANSWER, {"mode": Mode.APPROVE}, {}, {"one"}, "policy.unsupported"),
+        (Hook.INTENT, {"mode": Mode.ANSWER}, {"surface": "embeddings"}, {"one"}, "policy.unsupported"),
+        (Hook.INTENT, {}, {"surface": "embeddings"}, {"one"}, None),
+    ],
+)
+def test_nobody_is_asked_where_nobody_can_be(hook: Hook, terms: dict[str, Any] | None, facts: dict[str, Any], queues: set[str], rule: str | None) -> None:
+    obligations = Obligations(approval=None if terms is None else ApprovalTerms(**terms))
+    verdict = Verdict(outcome="escalate", obligations=obligations)
+    assert refusal(hook, verdict, {**FACTS, **facts}, Means(queues=frozenset(queues))) == rule

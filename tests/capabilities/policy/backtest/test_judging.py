@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.capabilities.policy.backtest.enforcing import NOTHING
 from gateway.capabilities.policy.backtest.judging import Apart, Judge, Judged
 from gateway.capabilities.policy.policy import Policy
 from gateway.capabilities.policy.syntax import Program
@@ -20,7 +21,7 @@ ESCALATES = 'package gateway.intent\n\nverdict := {"outcome": "escalate", "reaso
 
 def judge(source: str) -> Judge:
     bundle = order(source).candidate
-    return Judge(Policy(bundle, Program(EmbeddedEngine(bundle.modules, "{}").ast())), {}, frozenset())
+    return Judge(Policy(bundle, Program(EmbeddedEngine(bundle.modules, "{}").ast())), {}, NOTHING)
 
 
 @pytest.mark.parametrize(

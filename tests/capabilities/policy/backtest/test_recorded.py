@@ -114,6 +114,63 @@ def test_a_verdict_that_wanted_a_person_is_an_escalation() -> None:
     assert outcome_of("escalate", ["amount.large"]) == ("escalate", ("amount.large",))
 
 
+def of_hook(hook: str, outcome: str = "allow", *rules: str) -> dict[str, Any]:
+    return ALLOW | {"hook": hook, "outcome": outcome, "reasons": [{"rule": rule, "message": "m"} for rule in rules]}
+
+
+def held(at_ns: int, *decided: dict[str, Any], **facts: Any) -> Stored:
+    """A ``parked`` entry, or the ``closed`` one of an intent that was parked before."""
+    entry = stored({"decisions": list(decided), **facts}, {"decision_inputs": [{"asked": decision["hook"], "at": at_ns} for decision in decided]})
+    return entry._replace(body=json.dumps(json.loads(entry.body) | {"at_ns": at_ns}).encode())
+
+
+def test_an_intent_that_waited_for_people_tells_every_decision_in_its_order() -> None:
+    opened = stored({"route": "payments", "decision": of_hook("intent", "escalate", "approval.route")})
+    first = held(1, attempts=[])
+    second = held(
+        2,
+        of_hook("intent"),
+        of_hook("answer"),
+        of_hook("answer", "escalate", "answer.confidence"),
+        attempts=[{"target": "a", "started_ns": 1, "cost_microusd": 5}],
+    )
+    closed = held(
+        3, of_hook("intent"), of_hook("answer"), state="completed", attempts=[{"target": "a", "started_ns": 1, "cost_microusd": 5}, {"cost_microusd": 2}]
+    )
+    found = list(decisions(Raw("acme", "int_1", opened, closed, (second, first)), ALL))
+    assert [(one.hook.value, one.said.outcome if one.said else None, one.choice, one.resumed, one.parked) for one in found] == [
+        ("intent", "escalate", 0, False, False),
+        ("intent", "allow", 0, True, True),
+        ("answer", "allow", 0, True, True),
+        ("answer", "escalate", 1, True, True),
+        ("intent", "allow", 0, True, False),
+        ("answer", "allow", 0, True, False),
+    ]
+    assert [one.input for one in found[1:]] == [
+        {"asked": "intent", "at": 2}, {"asked": "answer", "at": 2}, {"asked": "answer", "at": 2}, {"asked": "intent", "at": 3}, {"asked": "answer", "at": 3}
+    ]  # fmt: skip
+    assert {one.problem for one in found} == {None}
+    assert {one.cost_microusd for one in found} == {7}
+    assert [one.intent_decision["outcome"] for one in found if one.hook is Hook.ANSWER] == ["allow", "allow", "allow"]
+
+
+def test_an_intent_that_waits_has_no_end_yet() -> None:
+    found = list(decisions(Raw("acme", "int_1", OPENED, None, (held(1, of_hook("answer", "escalate", "answer.confidence")),)), ALL))
+    assert [(one.hook.value, one.said.effective if one.said else None, one.resumed, one.parked) for one in found] == [
+        ("intent", "allow", False, False),
+        ("answer", "escalate", False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "verdict", [of_hook("intent", "escalate", "amount.large"), denied("no queue") | {"reasons": [{"rule": "no queue"}, {"rule": "amount.large"}]}]
+)
+def test_an_escalation_for_which_there_was_no_queue_counts_as_one(verdict: dict[str, Any]) -> None:
+    (found,) = asked(stored({"decision": verdict}), stored({"state": "refused", "reason": "no queue"}, {}))
+    assert found.said is not None
+    assert (found.said.outcome, found.said.effective, found.said.because, found.said.gateway) == ("escalate", "escalate", ("amount.large",), "no queue")
+
+
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 

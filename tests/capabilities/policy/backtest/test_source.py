@@ -49,6 +49,17 @@ def test_a_record_has_what_was_opened_and_what_was_closed(ledger: Ledger) -> Non
     assert whole.size == len(b"body" + b"content" + b"body")
 
 
+def test_a_record_has_what_was_parked_of_this_intent_alone(ledger: Ledger) -> None:
+    waits, other = row("acme", 2, 1), row("acme", 6, 2)
+    parked = [waits._replace(seq=seq, kind="parked", body=b"p%d" % seq) for seq in (3, 4)]
+    elsewhere = [waits._replace(tenant="globex"), parked[0]._replace(tenant="globex", body=b"theirs")]
+    written(ledger, [waits, *parked, other, *elsewhere])
+    newest, oldest = all_of(ledger, "acme")
+    assert newest.parked == ()
+    assert sorted(entry.body for entry in oldest.parked) == [b"p3", b"p4"]
+    assert oldest.size == len(b"body" + b"content" + b"p3" + b"content" + b"p4" + b"content")
+
+
 @pytest.mark.parametrize(("since", "until", "expected"), [(0, 100, [9, 5, 1]), (5, 100, [9, 5]), (0, 9, [5, 1]), (5, 9, [5]), (6, 9, [])])
 def test_a_window_begins_with_its_first_millisecond_and_ends_before_its_last(ledger: Ledger, since: int, until: int, expected: list[int]) -> None:
     written(ledger, [row("acme", 2 * at, at) for at in (1, 5, 9)])
