@@ -90,6 +90,7 @@ class Announcer:
         if self._lanes:
             await asyncio.wait(self._lanes)
         await self._client.close()
+        failing.flush()
 
     async def step(self, queue: str) -> bool | None:
         """Announce what is due in a queue, a few at once. ``None`` if nothing was; else whether anything was taken.
