@@ -134,19 +134,19 @@ def standing(
         now_ns: Now.
         active: Whether the key of this id still is good, and may review.
 
-    Of several approvals of one person for one hold only the last counts: the others are in neither list.
+    Of several approvals of one person for one hold only the last counts: the others are in neither list. Two keys of one name are one person's.
     """
-    good: dict[tuple[str, str, str], Approval] = {}
+    good: list[Approval] = []
     rejected: list[Rejected] = []
     for row in sorted(rows, key=lambda row: (row.at_ns, row.id)):
-        why = _against(keys, row, scope, now_ns) or (KEY_REVOKED if row.by != EXPIRY and not scope.is_earlier(row) and not active(row.by) else None)
+        why = _against(keys, row, scope, now_ns) or (KEY_REVOKED if row.by != EXPIRY and not active(row.by) else None)
         if why is not None:
             rejected.append(Rejected(row.id, why))
             continue
-        person = row.by, row.hook, row.hold_sha256
-        good.pop(person, None)
-        good[person] = _approval(row)
-    return tuple(good.values()), tuple(rejected)
+        approval = _approval(row)
+        good = [one for one in good if not _said_again(one, approval)]
+        good.append(approval)
+    return tuple(good), tuple(rejected)
 
 
 def approval_input(approval: Approval) -> Json:
@@ -181,6 +181,12 @@ def _against(keys: PayloadKeys, row: ApprovalRow, scope: Scope, now_ns: int) -> 
     if row.expires_ns <= now_ns:
         return EXPIRED
     return None if scope.now.get(row.hook) == row.scope_sha256 else SCOPE
+
+
+def _said_again(earlier: Approval, later: Approval) -> bool:
+    """Whether one person has approved one hold twice."""
+    hold = earlier.hook == later.hook and earlier.hold_sha256 == later.hold_sha256
+    return hold and (earlier.by == later.by or (earlier.name != "" and earlier.name.casefold() == later.name.casefold()))
 
 
 def _proven(row: ApprovalRow) -> bytes:

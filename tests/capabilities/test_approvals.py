@@ -187,6 +187,19 @@ def test_one_person_who_approves_twice_counts_once_and_the_last_word_counts() ->
         assert rejected == ()
 
 
+@pytest.mark.parametrize(("name", "persons"), [("Bob", 1), ("BOB", 1), ("Bobby", 2), ("", 2)])
+def test_a_person_with_two_keys_is_one_person_by_name(name: str, persons: int) -> None:
+    second = granted(Subject(id="kbob2", kind="key", tenant="acme", name=name), at_ns=NOW - 1)
+    stands, _ = looked_at(granted(), second, active=lambda _: True)
+    assert len(stands) == persons
+    assert stands[-1].by == "kbob2"
+
+
+def test_two_keys_without_a_name_are_two_persons() -> None:
+    rows = [granted(Subject(id=key_id, kind="key", tenant="acme")) for key_id in ("k1", "k2")]
+    assert len(looked_at(*rows, active=lambda _: True)[0]) == 2
+
+
 def test_one_person_counts_for_each_hold() -> None:
     other = granted(hold_sha256=hold_sha256("intent", "approvals", "approve", ["payments.large"]))
     assert len(looked_at(granted(), other)[0]) == 2

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from gateway.capabilities.redaction.leaves import Leaf, Link, Walk, path
+from gateway.capabilities.redaction.placeholders import SECRET_PLACEHOLDER, Restorer
 from gateway.capabilities.redaction.places import answer_place, merged
 from gateway.capabilities.redaction.rebuilding import Rebuilt, rebuild
+from gateway.capabilities.redaction.shapes import Role
 from gateway.capabilities.redaction.transcript import choices
-from gateway.capabilities.redaction.views import View
+from gateway.capabilities.redaction.views import View, escape_json
 from gateway.domain import Destination, Json, Obligations, Origin
 
 Views: TypeAlias = Callable[[Obligations, Destination], View]
@@ -18,12 +20,22 @@ IsNew: TypeAlias = Callable[[str, str], bool]
 """Whether a category and value found in an answer is a finding: what the caller itself sent is not."""
 
 
+class Made(NamedTuple):
+    """How an answer was made."""
+
+    origin: Origin
+    """Who made it."""
+    json: bool
+    """Whether its content is a JSON text."""
+
+
 class AnswerInspection:
     """What was found in a complete chat completion. The body is never changed."""
 
-    def __init__(self, body: Json, walk: Walk, views: Views, is_new: IsNew, origin: Origin) -> None:
-        """``walk`` went over ``body``, which ``origin`` brought."""
+    def __init__(self, body: Json, walk: Walk, views: Views, is_new: IsNew, made: Made) -> None:
+        """``walk`` went over ``body``."""
         self._body = body
+        self._json = made.json
         self._leaves = walk.leaves
         self._walked = walk.media
         self._media = [item.link for item in walk.media if item.payload]
@@ -31,7 +43,7 @@ class AnswerInspection:
         self._untouched = not walk.leaves and not walk.media
         """Whether everybody sees the body as it is."""
         found = ((category, answer_place(leaf.link)) for leaf in walk.leaves for category, value in leaf.found if is_new(category, value))
-        self.findings = merged(found, origin)
+        self.findings = merged(found, made.origin)
         """What the answer brought, merged by category and place; secrets always, other values only if the caller did not send them itself."""
         self.redactions: dict[str, int] = {}
         """How often a value was hidden from the caller, by category, as of the last ``for_caller``."""
@@ -64,6 +76,18 @@ class AnswerInspection:
         unseen.sort(key=lambda link: -len(path(link)))  # deepest first: what stands around a payload may be one itself
         view = self._views(obligations, Destination.PERSON)
         return _without_any_logprobs(rebuild(self._body, self._leaves, view, unseen, respell=True).value)
+
+    def put_back(self, text: str) -> str:
+        """A text that a person wrote from what ``for_person`` shows, with what that had hidden of this answer's texts put back.
+
+        Whoever edits an answer does not have to see a value to leave it in: whether the caller sees it is for the answer's own verdict to say. Secrets
+        stay hidden, and so do values that only the request holds, which the vault restores.
+        """
+        view = self._views(Obligations(), Destination.PERSON)
+        found = {pair for leaf in self._leaves if leaf.role is not Role.IDENTIFIER for pair in leaf.found}
+        hidden = {token: value for category, value in found if (token := view.replacement(category, value)) not in {None, SECRET_PLACEHOLDER}}
+        escape = escape_json if self._json else str
+        return "".join(plain + ("" if value is None else escape(value)) for plain, value in Restorer(hidden).split(text))
 
     def for_record(self, obligations: Obligations) -> Json:
         """The answer as the record keeps it: only what is granted to the record is shown."""

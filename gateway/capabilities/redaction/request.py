@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from gateway.capabilities.redaction.answer import AnswerInspection
+from gateway.capabilities.redaction.answer import AnswerInspection, Made
 from gateway.capabilities.redaction.history import History, show_all
 from gateway.capabilities.redaction.leaves import Link, Walk
 from gateway.capabilities.redaction.placeholders import Vault, letters_in, may_hold_letters
@@ -111,8 +111,9 @@ class Inspection:
             origin: Who made it: a model, or the person who answered or edited.
         """
         walk = Walk(self._tenant.scanner.scan, self._tenant.clean, answer=True)
-        walk.over(body, JSON_ANSWER if json or self.asked_for_json else ANSWER)
-        return AnswerInspection(body, walk, self._view, self._is_new, origin)
+        as_json = json or self.asked_for_json
+        walk.over(body, JSON_ANSWER if as_json else ANSWER)
+        return AnswerInspection(body, walk, self._view, self._is_new, Made(origin, as_json))
 
     def stream(self, obligations: Obligations, *, json: bool = False) -> ChatStream:
         """Redaction of a streamed answer, chunk by chunk; ``json`` as for ``inspect_answer``."""

@@ -252,3 +252,31 @@ def test_an_odd_answer_is_no_trouble_for_a_person(sent: Send, body: Json) -> Non
     inspection, _ = sent("hello")
     shown = inspection.inspect_answer(body).for_person(person())
     assert shown.keys() == body.keys()
+
+
+def test_what_a_person_leaves_in_an_edited_answer_is_put_back_without_having_been_shown(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}, key sk-abcdefgh")
+    one = inspection.inspect_answer(answer({"content": f"Hi {NEW}, {token_of(body)}, {MAIL} and sk-ijklmnop"}))
+    seen = content_of(one.for_person(person()))
+    edited = one.put_back(seen.replace("Hi", "Dear"))
+    assert edited == f"Dear {NEW}, {MAIL}, {MAIL} and <SECRET>"
+    after = inspection.inspect_answer(answer({"content": edited}), origin=Origin.PERSON)
+    assert content_of(after.for_person(person())) == seen.replace("Hi", "Dear")
+    assert NEW not in content_of(after.for_caller(NOTHING))
+    assert NEW in content_of(after.for_caller(Obligations(reveal={Destination.CALLER: frozenset({"*"})})))
+
+
+def test_nothing_is_put_back_that_the_answer_does_not_hold(sent: Send) -> None:
+    inspection, body = sent(f"mail {MAIL}")
+    other, _ = sent("hello")
+    of_another = content_of(other.inspect_answer(answer({"content": NEW})).for_person(person()))
+    text = f"{of_another} {token_of(body)} <EMAIL_ADDRESS_BBBBBBBBBBBBBBBB> {NEW} <"
+    assert inspection.inspect_answer(answer({"content": "nothing"})).put_back(text) == text
+
+
+def test_what_is_put_back_into_json_is_escaped_for_it(sent: Send) -> None:
+    inspection, _ = sent("hello", response_format={"type": "json_object"})
+    one = inspection.inspect_answer(answer({"content": json.dumps({"to": ODD})}))
+    seen = content_of(one.for_person(person()))
+    assert ODD not in json.loads(seen)["to"]
+    assert json.loads(one.put_back(seen)) == {"to": ODD}

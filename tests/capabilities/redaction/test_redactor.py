@@ -195,3 +195,15 @@ def test_nothing_becomes_restorable_that_the_request_does_not_hold(body: Json, o
     said = json.dumps(draft, ensure_ascii=False)
     if not same_tenant and LITERAL not in said:
         assert [canary for canary in CANARIES if canary in shown and canary not in said] == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests(), st.lists(st.sampled_from([*CANARIES, MAIL, "hello", "<", "ssn"]), max_size=5), GRANTS)
+def test_an_answer_that_a_person_hands_back_unchanged_is_what_it_was_but_for_its_secrets(body: Json, words: list[str], grants: dict[Any, Any]) -> None:
+    inspection = fresh().inspect(body)
+    said = " ".join(words)
+    before = inspection.inspect_answer({"choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]})
+    handed = before.put_back(before.for_person(Obligations(reveal=grants))["choices"][0]["message"]["content"])
+    if not set(words) & set(CANARIES[7:]):
+        assert handed == said
+    assert not any(secret in handed for secret in CANARIES[7:])
