@@ -146,7 +146,7 @@ def park(row: IntentRow, *, task: TaskRow, payloads: Sequence[PayloadRow], annou
             rows.change_intent(connection, before, row._replace(created_ns=before.created_ns, idempotency_key=before.idempotency_key, expires_ns=None))
         rows.put_payloads(connection, payloads)
         task_rows.insert_task(connection, task)
-        task_rows.record_move(connection, TaskMove(task.tenant, task.id, 1, task.created_ns, "opened", task.requester, task.requester_name, "{}"))
+        task_rows.record_move(connection, TaskMove(task.tenant, task.id, 1, task.created_ns, "open", task.requester, task.requester_name, "{}"))
         if announce:
             task_rows.announce(connection, AnnouncementRow(task.tenant, task.id, task.queue, task.created_ns, 0))
 

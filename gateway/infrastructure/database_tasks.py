@@ -50,7 +50,7 @@ class TaskRow(NamedTuple):
     scope_sha256: str
     hold_sha256: str
     outcome: str | None
-    """How it ended: the name of its last move."""
+    """How it ended: what was decided, ``release`` where it expired and its intent goes on, or the name of the move that settled its intent."""
     moved: int
     """How often it was moved to another queue."""
 
@@ -64,6 +64,7 @@ class TaskMove(NamedTuple):
     """1 is the first. Whoever records a move gives it the next number, whatever stands here."""
     at_ns: int
     move: str
+    """``open``, ``claim``, ``release``, ``decide``, ``withdraw``, ``move`` (to another queue) or ``expire``; or how its intent was settled."""
     by: str
     """The id of the person's key, or a name of the gateway's own."""
     name: str

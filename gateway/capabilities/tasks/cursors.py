@@ -17,7 +17,7 @@ _INT64: Final = 1 << 63
 
 def cursor_after(row: TaskRow) -> str:
     """The cursor that goes on behind a task."""
-    return base64.urlsafe_b64encode(f"{row.due_ns}:{row.id}".encode()).rstrip(b"=").decode()
+    return _cursor(f"{row.due_ns}:{row.id}")
 
 
 def place_of(cursor: str) -> Place:
@@ -32,6 +32,10 @@ def place_of(cursor: str) -> Place:
             found = _PLACE.fullmatch(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii"))
         except (binascii.Error, UnicodeDecodeError):
             found = None
-    if found is None or int(found[1]) >= _INT64:
+    if found is None or int(found[1]) >= _INT64 or _cursor(found[0]) != cursor:
         raise InvalidRequest("the cursor is not one that a list of tasks gave; begin again without it", param="cursor")
     return Place(int(found[1]), found[2])
+
+
+def _cursor(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).rstrip(b"=").decode()

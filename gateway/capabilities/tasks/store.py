@@ -16,7 +16,7 @@ import orjson
 from gateway.capabilities.tasks.claims import free, unheld
 from gateway.capabilities.tasks.cursors import cursor_after, place_of
 from gateway.domain import Json, State
-from gateway.domain_tasks import ACTIONS, EXPIRY, TASK_MOVES, Action, Mode, TaskState
+from gateway.domain_tasks import ACTIONS, EXPIRY, RELEASE, TASK_MOVES, Action, Mode, TaskState
 from gateway.infrastructure import database_intents as intent_rows
 from gateway.infrastructure import database_tasks as rows
 from gateway.infrastructure.database import Database
@@ -149,7 +149,7 @@ def claim(tenant: str, task_id: str, *, by: str, name: str, now_ns: int, until_n
     def effect(ledger: LedgerTransaction) -> TaskRow:
         task = unheld(_waiting(rows.locked_task(ledger.connection, tenant, task_id)), by, now_ns)
         claimed = free(task)._replace(state=TaskState.CLAIMED.value, claimed_by=by, claimed_name=name, claimed_until_ns=until_ns)
-        return _move(ledger, task, claimed, _history(task, now_ns, "claimed", (by, name), {"until_ns": until_ns}))
+        return _move(ledger, task, claimed, _history(task, now_ns, "claim", (by, name), {"until_ns": until_ns}))
 
     return effect
 
@@ -161,7 +161,7 @@ def release(tenant: str, task_id: str, *, by: str, name: str, now_ns: int) -> Ef
         task = _waiting(rows.locked_task(ledger.connection, tenant, task_id))
         if task.claimed_by != by:
             raise StaleError(f"task {task_id} is not claimed by whoever gives it back", state=task.state, claimed_name=task.claimed_name)
-        return _move(ledger, task, free(task), _history(task, now_ns, "released", (by, name)))
+        return _move(ledger, task, free(task), _history(task, now_ns, "release", (by, name)))
 
     return effect
 
@@ -188,7 +188,7 @@ def decide(tenant: str, task_id: str, **decision: Unpack[Decide]) -> Effect[None
             after = after._replace(state=TaskState.DECIDED.value, outcome=decision["action"].value)
             rows.unannounce(connection, tenant, task_id)
         _note(ledger, intent, decision["ready_ns"], now_ns)
-        _move(ledger, task, after, _history(task, now_ns, "decided", (decision["by"], decision["name"]), facts))
+        _move(ledger, task, after, _history(task, now_ns, "decide", (decision["by"], decision["name"]), facts))
 
     return effect
 
@@ -202,7 +202,7 @@ def withdraw(tenant: str, task_id: str, **what: Unpack[Withdraw]) -> Effect[None
             raise StaleError(f"task {task_id} has no such approval of this person that stands", state=task.state, claimed_name=task.claimed_name)
         _note(ledger, intent, None, what["now_ns"])
         moved = task._replace(version=task.version + 1)
-        _move(ledger, task, moved, _history(task, what["now_ns"], "withdrawn", (what["by"], what["name"]), {"approval": what["approval_id"]}))
+        _move(ledger, task, moved, _history(task, what["now_ns"], "withdraw", (what["by"], what["name"]), {"approval": what["approval_id"]}))
 
     return effect
 
@@ -219,7 +219,7 @@ def move_queue(tenant: str, task_id: str, **where: Unpack[MoveQueue]) -> Effect[
         facts: Json = {"from": task.queue, "to": where["queue"]}
         moved = free(task)._replace(queue=where["queue"], moved=task.moved + 1, due_ns=where["due_ns"])
         moved = moved._replace(expires_ns=where["expires_ns"], on_expiry=where["on_expiry"])
-        _move(ledger, task, moved, _history(task, where["now_ns"], "moved", (EXPIRY, ""), facts))
+        _move(ledger, task, moved, _history(task, where["now_ns"], "move", (EXPIRY, ""), facts))
 
     return effect
 
@@ -234,8 +234,8 @@ def lapse(tenant: str, task_id: str, *, version: int, now_ns: int, approval: App
         rows.insert_approval(ledger.connection, approval)
         rows.unannounce(ledger.connection, tenant, task_id)
         _note(ledger, intent, ready_ns, now_ns)
-        expired = free(task)._replace(state=TaskState.EXPIRED.value, outcome="released")
-        _move(ledger, task, expired, _history(task, now_ns, "expired", (EXPIRY, ""), {"approval": approval.id}))
+        expired = free(task)._replace(state=TaskState.EXPIRED.value, outcome=RELEASE)
+        _move(ledger, task, expired, _history(task, now_ns, "expire", (EXPIRY, ""), {"approval": approval.id}))
 
     return effect
 
