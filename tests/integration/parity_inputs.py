@@ -132,11 +132,27 @@ def _call(chance: random.Random) -> dict[str, Any]:
     return {"id": "call_1", "type": "function", "function": {"name": chance.choice(TOOLS), "arguments": arguments}}
 
 
-def _finding(origin: str) -> Make:
+def _finding(*origins: str) -> Make:
     where = _of("messages[0].content", "messages[12].content", "metadata", "tools[1].function.description", "answer.text")
-    return _object({"category": _of(*CATEGORIES), "count": _of(1, 2, 40, 100_000), "where": where, "origin": _of("caller", origin)})
+    return _object({"category": _of(*CATEGORIES), "count": _of(1, 2, 40, 100_000), "where": where, "origin": _of("caller", *origins)})
 
 
+_approval = _object(
+    {
+        "id": _of("apr_1", "apr_2"),
+        "hook": _of("intent", "answer"),
+        "by": _of("key_1", "key_2", "key_3", "gateway.expiry"),
+        "name": _of("Ada", "größe", ""),
+        "roles": lambda chance: chance.sample(("reviewer", "treasurer", "lead", "director", "größe"), chance.randrange(4)),
+        "teams": lambda chance: chance.sample(("support", "treasury", ""), chance.randrange(3)),
+        "mode": _of("approve", "review", "answer"),
+        "action": _of("accept", "edit", "answer"),
+        "at": _of("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z"),
+        "scope_sha256": _of("a" * 64, "b" * 64),
+        "policy_revision": _of("d" * 64, "e" * 64),
+        "expires_at": _of("2026-01-02T00:00:00Z"),
+    }
+)
 _TIMES = ("2026-01-01T00:00:00Z", "2026-02-28T23:59:59.999999+00:00", "2024-02-29T12:00:00.5+05:30", "1999-12-31T23:59:59-11:00", "not a time")
 _SUBJECT = _object(
     {
@@ -148,11 +164,12 @@ _SUBJECT = _object(
         "on_behalf_of": _of(None, "user_7"),
     }
 )
-_ROUTES = _of("assistant", "assistant-large", "extract", "triage", "openai", "anthropic", "local", "elsewhere")
+_ROUTES = _of("assistant", "assistant-large", "extract", "triage", "payments", "openai", "anthropic", "local", "elsewhere")
 _COMMON: Mapping[str, Make] = {
     "schema": _of("gateway.input/v1"),
     "subject": _SUBJECT,
-    "versions": _object({"config": _of("c" * 64, "")}),
+    "versions": _object({"config": _of("c" * 64, ""), "policy": _of("d" * 64)}),
+    "approvals": lambda chance: [_approval(chance) for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))],
     "time": _of(*_TIMES),
     "trace_id": _of("0af7651916cd43dd8448eb211c80319c"),
     "attempt": _of(0, 1, 5),
@@ -182,18 +199,17 @@ _INTENT: Mapping[str, Make] = {
             "unscanned": _several(_object({"where": _of("messages[0].content[1]"), "kind": _of("image", "audio", "file", "tokens")}), 2),
         }
     ),
-    "findings": _several(_finding("tool"), 4),
-    "approvals": lambda _: [],
+    "findings": _several(_finding("tool", "person"), 4),
 }
 _ANSWER: Mapping[str, Make] = {
     **_COMMON,
     "hook": _of("answer"),
     "intent": _object(_WHICH),
     "request": _object({"route": _ROUTES, "stream": _of(True, False)}),
-    "findings": _several(_finding("model"), 4),
+    "findings": _several(_finding("model", "person"), 4),
     "answer": _object(
         {
-            "source": _of("model", "gateway"),
+            "source": _of("model", "gateway", "person"),
             "author": _of("simulated-1", "last_resort", "größe"),
             "text": lambda chance: " ".join(_text(chance) for _ in range(chance.randrange(8))),
             "finish_reason": _of("stop", "length", "tool_calls", None),
@@ -207,7 +223,7 @@ _ANSWER: Mapping[str, Make] = {
     ),
     "intent_verdict": _object(
         {
-            "outcome": _of("allow", "allow", "deny", "escalate"),
+            "outcome": _of("allow", "allow", "deny"),
             "reasons": _several(_object({"rule": _of("a.b"), "message": _text}), 2),
             "obligations": _object({"labels": _labels, "reveal": _of({}, {"model": ["IP_ADDRESS"]}), "max_tokens": _of(None, 512)}),
         }

@@ -1,4 +1,4 @@
-"""Six policies in ways of writing that differ from the shipped ones: what authors reach for, each in its own corner of the language."""
+"""Seven policies in ways of writing that differ from the shipped ones: what authors reach for, each in its own corner of the language."""
 
 from __future__ import annotations
 
@@ -263,6 +263,52 @@ judged := sprintf("%v %v", [type_name(object.get(input, ["answer", "confidence"]
     "data.yaml": "addresses: {acme: '192.0.2.7', globex: '192.0.2.255'}\n",
 }
 
+APPROVALS = {
+    "intent.rego": """package gateway.intent
+
+default verdict := {"outcome": "allow"}
+
+verdict := {"outcome": "escalate", "reasons": reasons, "obligations": {"approval": terms, "reveal": {"person": shown}}} if count(approvers) < wanted
+
+wanted := object.get(data.wanted, object.get(input, ["request", "route"], ""), 0)
+
+approvers := {approval.by |
+	some approval in object.get(input, "approvals", [])
+	approval.hook == "intent"
+	approval.action != "edit"
+	not approval.by in ["gateway.expiry", object.get(input, ["subject", "id"], "")]
+}
+
+reasons := [{"rule": "approvals.wanted", "message": sprintf("%d of %d: %v", [count(approvers), wanted, concat(", ", sort(approvers))])}]
+
+terms := object.union({"mode": mode, "min_approvers": wanted, "distinct_from": ["requester" | input.subject.kind == "key"]}, time)
+
+mode := ["approve", "answer", "look"][count(object.get(input, ["subject", "teams"], [])) % 3]
+
+time := {"expires_in_s": 60 * count(input.findings), "on_expiry": sprintf("queue:%v", [input.subject.tenant])} if {
+	count(input.findings) > 0
+} else := {"on_expiry": "release", "skills": [skill | some skill in input.subject.roles; skill == "approver"]}
+
+shown := {finding.category | some finding in input.findings; finding.origin != "person"} - {"SECRET"}
+""",
+    "answer.rego": """package gateway.answer
+
+default verdict := {"outcome": "deny"}
+
+verdict := {"outcome": "allow", "obligations": {"labels": {"by": concat(",", sort(names))}}} if count(bound) > 0
+
+verdict := {"outcome": "escalate", "obligations": {"approval": {"queue": input.request.route, "mode": "review"}}} if {
+	count(bound) == 0
+	input.answer.source == "model"
+}
+
+bound := [approval | some approval in input.approvals; approval.scope_sha256 == max({other.scope_sha256 | some other in input.approvals})]
+
+names := {sprintf("%v (%v)", [approval.name, count(approval.roles)]) | some approval in bound}
+""",
+    "data.yaml": "wanted: {assistant: 1, triage: 2, payments: 3, extract: 11}\n",
+}
+
 POLICIES: Mapping[str, Mapping[str, str]] = {
     "models by role": MODELS_BY_ROLE,
     "spend": SPEND,
@@ -270,4 +316,5 @@ POLICIES: Mapping[str, Mapping[str, str]] = {
     "content": CONTENT,
     "findings": FINDINGS,
     "judgement": JUDGEMENT,
+    "approvals": APPROVALS,
 }

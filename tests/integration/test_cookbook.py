@@ -42,7 +42,7 @@ PAYMENTS = """rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call, and the reasons that it is refused for; none where it is allowed."""
+    """One call, and the rules by which it is refused or left to a person; none where it is allowed."""
 
     says: Any = "hello"
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +50,8 @@ class Call:
     teams: tuple[str, ...] = ("support",)
     roles: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    """What it is left to a person for. The gateway of the test has not the queue that the recipe names, so it refuses at once."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the record, of the intent or its answer."""
     target: str = "simulated"
@@ -151,15 +153,31 @@ SERVED: Mapping[str, Served] = {
         script=PAYMENTS,
         calls=(
             Call(body={"tools": [PAY]}),
-            Call(says="big", body={"tools": [PAY]}, refused=("no queue", "payments.person")),
-            Call(says="odd", body={"tools": [PAY]}, refused=("no queue", "payments.unclear")),
+            Call(says="big", body={"tools": [PAY]}, asks=("payments.person",)),
+            Call(says="odd", body={"tools": [PAY]}, asks=("payments.unclear",)),
         ),
     ),
+    "13-four-eyes": Served(calls=(Call(), Call(body=LARGE, asks=("four_eyes",)))),
+    "14-limits-by-role": Served(
+        script=PAYMENTS.replace("900", "90"),
+        calls=(
+            Call(body={"tools": [PAY]}),
+            Call(says="big", body={"tools": [PAY]}, asks=("payments.role",)),
+            Call(says="odd", body={"tools": [PAY]}, refused=("payments.nobody",)),
+        ),
+    ),
+    "15-doubtful-answers": Served(
+        routing=Routing(assistant="{target: simulated, confidence: {logprobs: true}}"),
+        script="rules: [{when: {contains: sure}, reply: 'yes it is', logprobs: -0.01}, {reply: 'perhaps', logprobs: -3}]",
+        calls=(Call(says="are you sure"), Call(asks=("review.confidence",)), Call(body=LARGE)),
+    ),
+    "16-answered-by-people": Served(calls=(Call(), Call(body=LARGE, asks=("people.answer",)))),
+    "17-in-time": Served(calls=(Call(asks=("in_time.person",)), Call(body=LARGE, asks=("in_time.person",)))),
 }
 
 
-def test_there_are_twelve_and_each_is_served() -> None:
-    assert len(NAMES) == 12
+def test_there_are_seventeen_and_each_is_served() -> None:
+    assert len(NAMES) == 17
     assert sorted(SERVED) == NAMES
 
 
@@ -212,9 +230,10 @@ async def test_a_recipe_does_in_a_gateway_what_it_is_for(tmp_path: Path, name: s
             reply = await made(local, call)
             entries = [entry["facts"] for entry in await local.entries(call.tenant) if entry["intent_id"] == reply.headers["x-gateway-record"]]
             decisions = [facts["decision"] for facts in entries if facts.get("decision")]
-            assert {reason["rule"] for decision in decisions for reason in decision["reasons"]} == set(call.refused), call
-            assert entries[-1]["state"] == ("refused" if call.refused else "completed"), call
-            if not call.refused:
+            assert {reason["rule"] for decision in decisions for reason in decision["reasons"]} == {*call.refused, *call.asks}, call
+            assert decisions[-1]["outcome"] == ("escalate" if call.asks else "deny" if call.refused else "allow"), call
+            assert entries[-1]["state"] == ("refused" if call.refused or call.asks else "completed"), call
+            if not (call.refused or call.asks):
                 assert (reply.status, reply.headers["x-gateway-target"], labels(decisions)) == (200, call.target, dict(call.labels)), call
             elif not call.body.get("stream"):  # a stream that is held back begins with 200 and ends with an error event
                 assert reply.status == 403, call

@@ -6,7 +6,7 @@
 #   input: gateway.input/v1
 package gateway.answer
 
-# A payment over the limit needs a person. What the model wants to do stands in its tool calls, so streams are held back until they are complete.
+# A payment over the limit needs a person with a role. What the model wants to do stands in its tool calls, so streams are held back until they are complete.
 
 import data.gateway.payment_calls
 
@@ -17,9 +17,13 @@ verdict := {"outcome": "allow"} if {
 	count(reasons) == 0
 }
 
-verdict := {"outcome": "escalate", "reasons": reasons} if count(reasons) > 0
+verdict := {"outcome": "escalate", "reasons": reasons, "obligations": {"approval": data.payments.approval}} if {
+	input.intent_verdict.outcome == "allow"
+	count(reasons) > 0
+}
 
 reasons contains {"rule": "payments.person", "message": message} if {
+	not approved
 	some amount in payment_calls.amounts
 	is_number(amount)
 	amount > data.payments.limit
@@ -27,5 +31,15 @@ reasons contains {"rule": "payments.person", "message": message} if {
 }
 
 reasons contains {"rule": "payments.unclear", "message": sprintf("a payment without a clear amount needs a person with the role %v", [data.payments.role])} if {
+	not approved
 	null in payment_calls.amounts
+}
+
+# An approval is for this very draft. Only one by somebody with the role counts; after any other, the answer waits again.
+default approved := false
+
+approved if {
+	some approval in input.approvals
+	approval.hook == "answer"
+	data.payments.role in approval.roles
 }

@@ -17,6 +17,25 @@ test_a_payment_over_the_limit_needs_a_person if {
 	verdict := answer.verdict with input as calling("transfer_money", `{"amount": 1000.01}`)
 	verdict.outcome == "escalate"
 	{reason.message | some reason in verdict.reasons} == {"a payment over 1000 needs a person with the role treasurer"}
+	verdict.obligations.approval.queue == "treasury"
+}
+
+approved_by(roles) := object.union(calling("pay", `{"amount": 5000}`), {"approvals": [{"hook": "answer", "by": "key_2", "roles": roles}]})
+
+test_what_a_treasurer_approved_goes_out if {
+	verdict := answer.verdict with input as approved_by(["reviewer", "treasurer"])
+	verdict.outcome == "allow"
+}
+
+test_what_somebody_else_approved_waits_again if {
+	verdict := answer.verdict with input as approved_by(["reviewer"])
+	verdict.outcome == "escalate"
+}
+
+test_an_approval_of_the_intent_is_none_of_the_payment if {
+	early := object.union(calling("pay", `{}`), {"approvals": [{"hook": "intent", "by": "key_2", "roles": ["treasurer"]}]})
+	verdict := answer.verdict with input as early
+	verdict.outcome == "escalate"
 }
 
 test_an_amount_that_is_none_needs_a_person if {

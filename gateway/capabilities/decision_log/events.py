@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from gateway.capabilities.policy.contract import VERDICT_RULES
-from gateway.capabilities.records.entries import CLOSED, OPENED
+from gateway.capabilities.records.entries import CLOSED, OPENED, PARKED
 from gateway.capabilities.records.rows import parse_body
 from gateway.domain import Hook, Json
 from gateway.infrastructure.database_ledger import EntryRow
@@ -24,18 +24,21 @@ BUNDLE: Final = "gateway"
 def events_of(row: EntryRow, opened: Callable[[EntryRow], Json]) -> list[Json]:
     """The events of one entry, none where policy decided nothing. ``opened`` gives the facts of the entry that opened the same intent."""
     body = parse_body(row.body)
-    if body is None or row.kind not in {OPENED, CLOSED}:
+    if body is None or row.kind not in {OPENED, PARKED, CLOSED}:
         return []
     decisions = list(_decisions(row.kind, body["facts"]))
     if not decisions:
         return []
     begin = body["facts"] if row.kind == OPENED else opened(row)
     inputs = _inputs(row, len(decisions))
-    return [_event(row, begin, body["at_ns"], at, decision, inputs[at]) for at, decision in enumerate(decisions)]
+    again = row.kind == PARKED or (row.kind == CLOSED and _hook(decisions[0]) is Hook.INTENT)
+    entry = f"/{row.writer}/{row.seq}" if again else ""
+    ids = [decision_id(row.tenant, row.intent_id, f"{_hook(decision).value}{entry}", at) for at, decision in enumerate(decisions)]
+    return [_event(row, begin, body["at_ns"], ids[at], decision, inputs[at]) for at, decision in enumerate(decisions)]
 
 
 def decision_id(tenant: str, intent_id: str, hook: str, choice: int) -> str:
-    """The id of a decision: the same whenever it is told."""
+    """The id of a decision: the same whenever it is told. Where an intent waited for people, and was asked about anew, ``hook`` has its entry, too."""
     return str(uuid5(_NAMESPACE, f"{tenant}/{intent_id}/{hook}/{choice}"))
 
 
@@ -47,7 +50,7 @@ def timestamp(at_ns: int) -> str:
 
 
 def _decisions(kind: str, facts: Json) -> Iterator[Json]:
-    found = facts.get("decisions") if kind == CLOSED else None
+    found = None if kind == OPENED else facts.get("decisions")
     for decision in found or [facts.get("decision")]:
         if isinstance(decision, dict):
             yield decision
@@ -67,13 +70,16 @@ def _inputs(row: EntryRow, count: int) -> list[Any]:
     return [found[at] if at < len(found) else None for at in range(count)]
 
 
-def _event(row: EntryRow, begin: Json, at_ns: int, choice: int, decision: Json, asked: Any) -> Json:
-    hook = str(decision.get("hook") or Hook.INTENT)
+def _hook(decision: Json) -> Hook:
+    return Hook(str(decision.get("hook") or Hook.INTENT))
+
+
+def _event(row: EntryRow, begin: Json, at_ns: int, event_id: str, decision: Json, asked: Any) -> Json:
     subject, versions = begin.get("subject") or {}, begin.get("versions") or {}
     event: Json = {
         "labels": {"id": row.writer, "version": str(versions.get("code") or ""), "tenant": row.tenant},
-        "decision_id": decision_id(row.tenant, row.intent_id, hook, choice),
-        "path": VERDICT_RULES[Hook(hook)].removeprefix("data.").replace(".", "/"),
+        "decision_id": event_id,
+        "path": VERDICT_RULES[_hook(decision)].removeprefix("data.").replace(".", "/"),
         "result": {name: decision.get(name) for name in ("outcome", "reasons", "obligations")},
         "requested_by": str(subject.get("id") or ""),
         "timestamp": timestamp(at_ns),

@@ -80,6 +80,33 @@ async def test_an_erased_entry_is_an_event_without_input_and_a_damaged_one_is_no
     assert events_of(row._replace(kind="erased"), lambda _: {}) == []
 
 
+def entry(kind: str, seq: int, *decided: tuple[str, str]) -> EntryRow:
+    """An entry of an intent that waited for people; its decisions by hook and outcome."""
+    decisions = [{"hook": hook, "outcome": outcome, "reasons": [], "obligations": {}} for hook, outcome in decided]
+    facts: Json = {"decision": decisions[0]} if kind == "opened" else {"decisions": decisions}
+    content = {"decision_inputs": [{"hook": hook, "n": seq} for hook, _ in decided]} if kind != "opened" else {"decision_input": {"hook": "intent", "n": seq}}
+    body = {"tenant": "acme", "writer": "w", "seq": seq, "intent_id": "i", "kind": kind, "at_ns": seq, "digests": {}, "expires_ns": None, "facts": facts}
+    return EntryRow("acme", "w", seq, "i", kind, None, None, orjson.dumps(body), b"", b"salt", orjson.dumps(content), None)
+
+
+def test_an_intent_that_waited_for_people_has_an_event_for_each_time_that_it_was_asked_about() -> None:
+    entries = [
+        entry("opened", 1, ("intent", "escalate")),
+        entry("parked", 2),
+        entry("parked", 4, ("intent", "allow"), ("answer", "escalate")),
+        entry("parked", 6, ("intent", "allow"), ("answer", "escalate")),
+        entry("closed", 8, ("intent", "allow"), ("answer", "allow")),
+    ]
+    found = [event for row in entries for event in events_of(row, lambda _: {})]
+    assert [(event["path"].split("/")[1], event["result"]["outcome"], event["input"]["n"]) for event in found] == [
+        ("intent", "escalate", 1), ("intent", "allow", 4), ("answer", "escalate", 4), ("intent", "allow", 6), ("answer", "escalate", 6), ("intent", "allow", 8),
+        ("answer", "allow", 8),
+    ]  # fmt: skip
+    assert all(event["input"]["hook"] == event["path"].split("/")[1] for event in found)
+    assert len({event["decision_id"] for event in found}) == 7
+    assert [event["decision_id"] for row in entries for event in events_of(row, lambda _: {})] == [event["decision_id"] for event in found]
+
+
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), lambda each: st.lists(each, max_size=3) | st.dictionaries(
     st.sampled_from(["decision", "decisions", "hook", "subject", "versions", "duration_ns", "reasons", "decision_input", "decision_inputs"]), each, max_size=5
 ), max_leaves=20)  # fmt: skip
@@ -88,7 +115,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max
 @given(
     st.dictionaries(st.sampled_from(["decision", "decisions", "subject", "versions", "trace_id"]), JSON, max_size=4),
     JSON,
-    st.sampled_from(["opened", "closed"]),
+    st.sampled_from(["opened", "parked", "closed"]),
 )
 def test_whatever_a_damaged_entry_says_is_events_or_one_of_three_errors(facts: Json, content: Any, kind: str) -> None:
     names = ("tenant", "writer", "seq", "intent_id", "kind", "expires_ns", "at_ns", "digests")
