@@ -25,7 +25,7 @@ def row_of(task: Json, now: datetime) -> str:
     reason = task["reasons"][0]["message"] if task["reasons"] else ""
     asked = task["requester"]["name"] or task["requester"]["id"]
     due = "-" if task["outcome"] else relative(task["due_at"], now)
-    return plain(
+    return line(
         f"{task['id']}  {task['state']:<9}  {task['queue']:<12}  {task['mode']:<7}  {due:>13}  {task['route']:<14}  {asked:<16}  {held}{reason}"
     ).rstrip()
 
@@ -47,52 +47,58 @@ def plain(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text)
 
 
+def line(text: str) -> str:
+    """``text`` on one line."""
+    return plain(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def drawn(task: Json, now: datetime) -> Iterator[str]:
     """The lines of a task with its context and history."""
     ended = task["outcome"] is not None
-    yield plain(
+    yield line(
         f"{task['id']}  {task['state']}{' (' + task['outcome'] + ')' if ended else ''}  {task['mode']} in queue {task['queue']}  version {task['version']}"
     )
     who = task["requester"]
-    yield plain(f"asked by {who['name'] or who['id']} ({who['id']}) on route {task['route']}; record {task['intent']}")
+    yield line(f"asked by {who['name'] or who['id']} ({who['id']}) on route {task['route']}; record {task['intent']}")
     if not ended:
-        yield plain(f"due {relative(task['due_at'], now)}, expires {relative(task['expires_at'], now)}, then: {task['on_expiry']}")
+        yield line(f"due {relative(task['due_at'], now)}, expires {relative(task['expires_at'], now)}, then: {task['on_expiry']}")
         yield from _deciding(task)
     for reason in task["reasons"]:
-        yield plain(f"because {reason['message']} ({reason['rule']})")
+        yield line(f"because {reason['message']} ({reason['rule']})")
     if task["confidence"] is not None or task["signals"]:
-        yield plain(f"confidence {task['confidence']}  {_compact(task['signals'])}")
+        yield line(f"confidence {task['confidence']}  {_compact(task['signals'])}")
     yield from _context(task)
     yield ""
     for move in task["history"]:
-        yield plain(f"{move['at'][:19]}Z  {move['move']:<9}  {move['by']['name'] or move['by']['id']}  {_compact(move['facts'])}".rstrip())
+        yield line(f"{move['at'][:19]}Z  {move['move']:<9}  {move['by']['name'] or move['by']['id']}  {_compact(move['facts'])}".rstrip())
     if task["actions"]:
         orders = " | ".join(_ORDERS.get(action, action) for action in task["actions"])
-        yield f"decide: gateway tasks decide {plain(task['id'])} --version {task['version']} {orders}"
+        yield f"decide: gateway tasks decide {line(task['id'])} --version {task['version']} {orders}"
 
 
 def _deciding(task: Json) -> Iterator[str]:
     """Who is wanted, who has decided and who is at it."""
     if task["min_approvers"] > 1 or task["approvals"]:
         given = ", ".join(one["by"]["name"] or one["by"]["id"] for one in task["approvals"]) or "nobody"
-        yield plain(f"wants {task['min_approvers']} persons; approved by {given}")
+        yield line(f"wants {task['min_approvers']} persons; approved by {given}")
     if task["distinct_from"]:
-        yield plain(f"not by: {', '.join(task['distinct_from'])}")
+        yield line(f"not by: {', '.join(task['distinct_from'])}")
     if task["claimed_by"]:
-        yield plain(f"{task['claimed_by']['name'] or task['claimed_by']['id']} works on it until {task['claimed_until'][:19]}Z")
+        yield line(f"{task['claimed_by']['name'] or task['claimed_by']['id']} works on it until {task['claimed_until'][:19]}Z")
 
 
 def _context(task: Json) -> Iterator[str]:
     context = task["context"]
     if context is None:
-        yield plain(f"nothing to show: {task['context_missing']}")
+        yield line(f"nothing to show: {task['context_missing']}")
         return
     request = context.get("request") or {}
     messages = request.get("messages")
     for message in messages if isinstance(messages, list) else []:
         yield from _said(str(message.get("role")) if isinstance(message, dict) else "?", message)
     rest = {name: value for name, value in request.items() if name != "messages"}
-    yield plain(f"\nparameters: {_compact(rest)}")
+    yield ""
+    yield line(f"parameters: {_compact(rest)}")
     draft = context.get("draft")
     for choice in draft["choices"] if draft else ():
         yield from _said(f"draft {choice['index']} by {draft['author']}", choice)
@@ -100,9 +106,10 @@ def _context(task: Json) -> Iterator[str]:
 
 def _said(who: str, message: Any) -> Iterator[str]:
     """A message under who said it: its text, then whatever else it has."""
-    yield plain(f"\n{who}:")
+    yield ""
+    yield line(f"{who}:")
     if not isinstance(message, dict):
-        yield plain(_compact(message))
+        yield line(_compact(message))
         return
     content = message.get("content")
     if isinstance(content, str):

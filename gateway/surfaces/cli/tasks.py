@@ -133,13 +133,14 @@ def _decision(*, accept: bool, refuse: bool, edits: Sequence[IO[bytes]], answers
 
 def _text(file: IO[bytes]) -> str:
     """The whole file, less the line feed that editors put at the end."""
+    name = getattr(file, "name", "standard input")
     raw = file.read(_MAX_TEXT_BYTES + 1)
     if len(raw) > _MAX_TEXT_BYTES:
-        raise Refusal(f"{file.name}: is larger than {_MAX_TEXT_BYTES} bytes")
+        raise Refusal(f"{name}: is larger than {_MAX_TEXT_BYTES} bytes")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refusal(f"{file.name}: is not UTF-8") from None
+        raise Refusal(f"{name}: is not UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
