@@ -94,6 +94,7 @@ async def _go_on(services: Services, loaded: Loaded, subject: Subject, call: Cal
         )
     except (MoveRefused, GatewayError, asyncio.CancelledError):
         leave(services)
+        services.metrics.intent_left()
         raise
     running = row._replace(state=State.RUNNING.value, version=row.version + 1, ready_ns=None, trace=trace.traceparent())
     services.metrics.intent_resumed(task.hook)

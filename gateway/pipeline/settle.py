@@ -84,7 +84,7 @@ async def _moved(services: Services, loaded: Loaded, settlement: Settlement, eff
     await services.records.move(effect, *settlement.before, closed)
     services.waiting.notify(row.tenant, row.id)
     _end_trace(services, loaded, settlement)
-    services.metrics.intent_finished(row.route, settlement.state, stream=row.stream, duration_ns=time.time_ns() - row.created_ns)
+    services.metrics.intent_settled(row.route, settlement.state, stream=row.stream)
     if task is not None:
         services.metrics.task_ended(task.queue, task.mode, settlement.move, time.time_ns() - task.created_ns)
     log.info("intent.closed", intent_id=row.id, tenant=row.tenant, state=settlement.state, reason=settlement.error.record_reason)

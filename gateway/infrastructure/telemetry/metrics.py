@@ -38,7 +38,7 @@ class Metrics(PeopleMetrics):
         super().__init__()
         self._build = Info("gateway_build_info", "The version that runs.", "version")
         self._build.value = version
-        self._intents = Counter("gateway_intents", "Intents by their final state.", ("route", "state", "stream"))
+        self._intents = Counter("gateway_intents", "Intents by their final state; parked ones each time.", ("route", "state", "stream"))
         self._duration = Histogram(
             "gateway_intent_duration_seconds", "From the request's arrival to the last byte of its answer.", _SECONDS, ("route", "stream")
         )
@@ -92,15 +92,23 @@ class Metrics(PeopleMetrics):
         GCCollector(registry=self._registry)
 
     def intent_started(self) -> None:
-        """An intent was admitted; exactly one ``intent_finished`` follows."""
+        """An intent was admitted; exactly one ``intent_finished`` or ``intent_left`` follows."""
         self._in_flight.value += 1
 
+    def intent_left(self) -> None:
+        """An admitted intent did not begin: another process goes on with it, or the database did not take it."""
+        self._in_flight.value -= 1
+
     def intent_finished(self, route: str, state: State, *, stream: bool, duration_ns: int) -> None:
-        """An intent reached a final state."""
+        """An intent reached a final state, or was parked."""
         kind = "yes" if stream else "no"
         self._in_flight.value -= 1
         self._intents.add(route, state.value, kind)
         self._duration.observe(duration_ns / 1e9, route, kind)
+
+    def intent_settled(self, route: str, state: State, *, stream: bool) -> None:
+        """A parked intent reached a final state without going on: it was not in flight, and how long it waited is its task's."""
+        self._intents.add(route, state.value, "yes" if stream else "no")
 
     def first_token(self, route: str, duration_ns: int) -> None:
         """The first content of a streamed answer left for the caller."""

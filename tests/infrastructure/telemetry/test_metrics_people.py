@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.domain import State
 from gateway.infrastructure.telemetry.metrics import Metrics
 from tests.infrastructure.telemetry.conftest import Read
 
@@ -26,6 +27,21 @@ def test_only_what_people_decided_says_how_long_people_take(metrics: Metrics, re
     metrics.task_ended("reviews", "review", outcome, 1)
     assert read("gateway_tasks_ended_total", queue="reviews", mode="review", outcome=outcome) == 1
     assert read("gateway_task_decision_seconds_count", queue="reviews", mode="review") == observed
+
+
+def test_an_intent_that_another_process_goes_on_with_is_not_in_flight_here(metrics: Metrics, read: Read) -> None:
+    metrics.intent_started()
+    metrics.intent_left()
+    assert read("gateway_intents_in_flight") == 0
+
+
+def test_an_intent_that_ends_while_it_waits_is_not_in_flight_and_has_no_duration(metrics: Metrics, read: Read) -> None:
+    metrics.intent_started()
+    metrics.intent_finished("payments", State.PARKED, stream=False, duration_ns=1_000_000)
+    metrics.intent_settled("payments", State.EXPIRED, stream=False)
+    assert read("gateway_intents_in_flight") == 0
+    assert [read("gateway_intents_total", route="payments", state=state, stream="no") for state in ("parked", "expired")] == [1, 1]
+    assert read("gateway_intent_duration_seconds_count", route="payments", stream="no") == 1
 
 
 def test_waiting_resuming_rejected_approvals_and_failed_announcements_are_counted(metrics: Metrics, read: Read) -> None:
