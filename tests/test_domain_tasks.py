@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
 from gateway.domain import MOVES, State
 from gateway.domain_tasks import ACTIONS, TASK_MOVES, Action, Mode, TaskState
 
@@ -23,3 +30,15 @@ def test_every_task_can_be_decided_until_it_has_ended() -> None:
 def test_a_person_can_refuse_in_every_mode() -> None:
     assert set(ACTIONS) == set(Mode)
     assert all(Action.REFUSE in actions for actions in ACTIONS.values())
+
+
+@pytest.mark.parametrize(("moves", "heading"), [(MOVES, "an intent that is"), (TASK_MOVES, "a task that is")])
+def test_the_documented_moves_are_those_of_the_code(moves: Mapping[StrEnum, frozenset[StrEnum]], heading: str) -> None:
+    text = Path("ARCHITECTURE.md").read_text("utf-8")
+    rows = text.split(f"| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
+    told: dict[str, set[str]] = {}
+    for row in rows:
+        states, to = row.strip("|").split("|")
+        for state in re.findall("`([a-z]+)`", states):
+            told[state] = set(re.findall("`([a-z]+)`", to))
+    assert told == {state.value: {one.value for one in to} for state, to in moves.items()}
