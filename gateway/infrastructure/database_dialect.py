@@ -27,7 +27,9 @@ class Dialect(ABC):
     begin_appending: ClassVar[str]
     """Begins the transaction of a ledger's writer."""
     begin_moving: ClassVar[str]
-    """Run once in such a transaction before the first effect: says how long an effect may wait for others, while calls wait for it."""
+    """Run in such a transaction before the first effect: says how long each may wait for others, while calls wait for it."""
+    hurry_moving: ClassVar[str]
+    """Run after an effect that has failed: those that follow may wait hardly at all, so that all of them together do not take long."""
     mark: ClassVar[str]
     """How the driver marks a parameter."""
     failures: ClassVar[tuple[type[Exception], ...]]

@@ -77,10 +77,11 @@ class LedgerTransaction:
         """Wait until no other transaction holds this name, and hold it to the end of this one: for effects that look before they insert."""
         self._dialect.lock(self.connection, name)
 
-    def prepare_moves(self) -> None:
-        """To be called before the first effect of a transaction."""
-        if self._dialect.begin_moving:
-            self.connection.connection.cursor().execute(self._dialect.begin_moving)
+    def prepare_moves(self, *, hurry: bool = False) -> None:
+        """To be called before the first effect of a transaction, and with ``hurry`` after one that the database has failed."""
+        limit = self._dialect.hurry_moving if hurry else self._dialect.begin_moving
+        if limit:
+            self.connection.connection.cursor().execute(limit)
 
     def attempt(self, effect: Effect[T]) -> Attempted[T]:
         """What an effect gives, or what it raised: then all that it did is undone, and the transaction goes on as if it had not been tried.

@@ -29,7 +29,8 @@ STATEMENT_S: Final = 5.0
 """How long one statement of the serving process may take."""
 PATIENT_S: Final = 120.0
 """The same of a command."""
-MOVE_LOCK_S: Final = 1.0
+MOVE_LOCK_MS: Final = 500
+HURRIED_LOCK_MS: Final = 20
 """How long an effect waits for a row or lock. Who lives holds it for milliseconds, and who stands still must not stop all calls of others."""
 _GRACE_S: Final = 1.0
 """How much longer the client waits: what the server ends itself comes with a reason, and the connection stays good."""
@@ -76,7 +77,8 @@ class PostgresDialect(Dialect):
 
     shared = True
     begin_appending = "BEGIN READ WRITE"  # a server that only copies another one says so here, and not first with an entry
-    begin_moving = f"SET LOCAL lock_timeout = '{MOVE_LOCK_S:.0f}s'"
+    begin_moving = f"SET LOCAL lock_timeout = '{MOVE_LOCK_MS}ms'"
+    hurry_moving = f"SET LOCAL lock_timeout = '{HURRIED_LOCK_MS}ms'"
     mark = "%s"
     failures = (psycopg.Error,)
 

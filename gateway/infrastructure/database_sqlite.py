@@ -24,7 +24,7 @@ class SqliteDialect(Dialect):
 
     shared = False
     begin_appending = "BEGIN IMMEDIATE"
-    begin_moving = ""
+    begin_moving = hurry_moving = ""
     mark = "?"
     failures = (sqlite3.Error,)
 

@@ -25,7 +25,10 @@ _MOST_WAYS: Final = 2_000
 
 
 class Courses:
-    """Follows every intent of a tenant through its chains. Ordinary ones cost nothing once they are closed."""
+    """Follows every intent of a tenant through its chains. Ordinary ones cost nothing once they are closed.
+
+    Whoever opens an intent ends it or parks it first: what comes next in another chain can only follow that.
+    """
 
     def __init__(self, *, whole: bool) -> None:
         """``whole``: the chains are followed from their beginnings, so that nothing can be missing before what is there."""

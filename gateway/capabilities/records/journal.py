@@ -234,6 +234,8 @@ def _moved(ledger: LedgerTransaction, batch: Sequence[Draft], moves: Sequence[Mo
         move.result, move.error = ledger.attempt(move.effect)
         if move.error is None:
             woven += move.drafts
+        elif isinstance(move.error, DatabaseError):
+            ledger.prepare_moves(hurry=True)
     return [*woven, *batch[begun:]]
 
 

@@ -17,7 +17,7 @@ def decision_lines(decision: Any, hook: str) -> Iterator[str]:
     took = decision.get("duration_ns")
     where = "in OPA" if decision.get("engine") == OPA else None
     how = joined(", ", f"{took / 1e3:.0f} us" if isinstance(took, int) else None, where, "from memory" if decision.get("memoised") else None)
-    yield event(None, 0, "decided", f"{decision.get('hook', hook)}: {decision.get('outcome')}  ({how})" if how else f"{hook}: {decision.get('outcome')}")
+    yield event(None, 0, "decided", joined("  ", f"{decision.get('hook', hook)}: {decision.get('outcome')}", f"({how})" if how else None))
     for reason in decision.get("reasons") or []:
         yield detail(f"{reason.get('rule')}: {reason.get('message')}")
     yield from details("obliged", _obligations(decision.get("obligations")))

@@ -16,10 +16,20 @@ from gateway.capabilities.records.entries import Entry
 from gateway.capabilities.records.signing import SigningKey
 from gateway.capabilities.records.verify import Report, verify_database
 from gateway.capabilities.records.writer import RecordWriter
+from gateway.domain import State
 from gateway.infrastructure.database import Database
+from gateway.infrastructure.database_intents import IntentRow, insert_intent, intent_of
+from gateway.infrastructure.database_ledger import Ledger
 from gateway.settings import Secret
 
 KEY = SigningKey(bytes(range(32)))
+_TERMS = {"queue": "approvals", "mode": "approve", "hook": "intent", "due_ns": 10**18, "expires_ns": 2 * 10**18, "on_expiry": "refuse", "min_approvers": 1}
+FACTS: dict[str, dict[str, Any]] = {
+    "parked": {**_TERMS, "reasons": [{"rule": "payments.person", "message": "a person has to agree"}], "attempts": [], "decisions": [], "steps": []},
+    "decided": {"by": "key_2", "name": "Ann Smith", "roles": ["reviewer"], "action": "accept", "approval": "apr_1", "complete": True},
+    "resumed": {"approvals": ["apr_1"], "why": "decided", "trace_id": "1" * 32},
+}
+"""What stands in the entries of an intent that waited for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +81,29 @@ class Shelf:
         facts = {"state": "completed", "http_status": 200, "attempts": [{"target": "simulated", "started_ns": 1, "ended_ns": 2, "cost_microusd": 7}]}
         base: dict[str, Any] = {"facts": facts, "content": b'{"answer":"for ' + intent_id.encode() + b'"}', "digests": {"released": b"what the caller got"}}
         return Entry(tenant=tenant, intent_id=intent_id, kind="closed", **{"at_ns": time.time_ns(), **base, **fields})
+
+    @staticmethod
+    def held(kind: str, intent_id: str, tenant: str = "acme", **fields: Any) -> Entry:
+        """An entry of an intent that waits for a person: ``parked``, ``decided`` or ``resumed``."""
+        facts: dict[str, Any] = {"task": f"tsk_{intent_id}", **FACTS[kind]}
+        content = b'{"comment":"as agreed"}' if kind == "decided" else None
+        return Entry(tenant=tenant, intent_id=intent_id, kind=kind, **{"at_ns": time.time_ns(), "facts": facts, "content": content, **fields})
+
+    def row(self, intent_id: str, state: State = State.RUNNING, tenant: str = "acme") -> None:
+        """Give an intent a row, as one has that waits for a person or has an idempotency key."""
+        row = IntentRow(tenant, intent_id, "key_1", state, 1, "chat", "assistant", False, "0" * 64, None, 1, 1, "", None, None, 0, None, None, None, None)
+        with self.database.write() as connection:
+            insert_intent(connection, row)
+
+    def state_of(self, intent_id: str, tenant: str = "acme") -> tuple[str, int] | None:
+        """State and version of its row."""
+        with self.database.read() as connection:
+            found = intent_of(connection, tenant, intent_id)
+        return None if found is None else (found.state, found.version)
+
+    def kinds(self, intent_id: str, tenant: str = "acme") -> list[str]:
+        """The kinds of an intent's entries, in the order of its chains."""
+        return [row.kind for row in Ledger(self.database).of_intent(tenant, intent_id)]
 
 
 @pytest.fixture
