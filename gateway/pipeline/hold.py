@@ -14,16 +14,16 @@ from gateway.capabilities.approvals import call_sha256, scope_sha256
 from gateway.capabilities.intents import park
 from gateway.capabilities.records.entries import PARKED, Entry
 from gateway.capabilities.tasks.store import new_task_id
-from gateway.domain import Destination, Json, State
+from gateway.domain import Destination, Json, State, Subject
 from gateway.domain_tasks import Mode, TaskState
-from gateway.errors import GatewayError, RecordUnavailable
-from gateway.infrastructure.database_intents import IntentRow, JoinError, PayloadRow
+from gateway.errors import Conflict, GatewayError, RecordUnavailable
+from gateway.infrastructure.database_intents import IntentRow, JoinError, PayloadRow, TakenError
 from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.database_tasks import TaskRow
 from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.pipeline.close import close, end_trace, refuse
 from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, failure_facts, finding_facts
-from gateway.pipeline.intent import Ending, Intent, Refused
+from gateway.pipeline.intent import Call, Ending, Intent, Refused
 from gateway.pipeline.kept import SECOND_NS, call_row, context_row, draft_row
 from gateway.pipeline.open import opened_entry
 from gateway.pipeline.parked import Draft, Held, Parked
@@ -31,6 +31,7 @@ from gateway.pipeline.people import draft_context, task_words
 from gateway.pipeline.services import Services
 from gateway.pipeline.verify import Answer
 
+HEADER = "Idempotency-Key"
 log = get_logger()
 
 
@@ -45,6 +46,8 @@ async def _hold(services: Services, intent: Intent, held: Held, answer: Answer |
         return await _parked(services, intent, held, answer)
     except JoinError as join:
         return await joined(services, intent, join.intent_id)
+    except TakenError as taken:
+        return await _taken(services, intent, taken.row)
     except (MoveRefused, GatewayError) as failure:
         error = failure if isinstance(failure, GatewayError) else RecordUnavailable("the gateway lost this intent to another process; ask again")
         return await refuse(services, intent, error)
@@ -92,7 +95,7 @@ async def _move(services: Services, intent: Intent, row: IntentRow, task: TaskRo
         intent.opened = moved
     try:
         await moved
-    except JoinError:
+    except (JoinError, TakenError):
         intent.opened = None  # its beginning was left out with the rest
         raise
 
@@ -258,6 +261,25 @@ async def joined(services: Services, intent: Intent, other: str) -> Parked | Ref
         embeds=intent.call.embeds,
         decision="escalate" if waiting else None,
     )
+
+
+async def _taken(services: Services, intent: Intent, row: IntentRow) -> Parked | Refused:
+    """What becomes of a call whose idempotency key came with another one at the same moment."""
+    try:
+        check_key(row, intent.subject, intent.call)
+    except Conflict as error:
+        return await refuse(services, intent, error)
+    return await joined(services, intent, row.id)
+
+
+def check_key(row: IntentRow, subject: Subject, call: Call) -> None:
+    """See that an idempotency key comes with the call that it came with before.
+
+    Raises:
+        Conflict: It comes with another.
+    """
+    if row.call_sha256 != call_sha256(subject.id, call.surface, call.body):
+        raise Conflict(f"this {HEADER} was used for another request; send the same body again, or another key", param=HEADER, code="idempotency_key_reused")
 
 
 def _wait_s(intent: Intent) -> float:

@@ -8,17 +8,16 @@ import time
 from gateway.capabilities.approvals import call_sha256
 from gateway.capabilities.intents import begin
 from gateway.domain import State, Subject
-from gateway.errors import Conflict, InvalidRequest, RecordUnavailable
+from gateway.errors import InvalidRequest, RecordUnavailable
 from gateway.infrastructure.database import DatabaseError
-from gateway.infrastructure.database_intents import IntentRow, TakenError
+from gateway.infrastructure.database_intents import TakenError
 from gateway.infrastructure.database_ledger import MoveRefused
-from gateway.pipeline.hold import joined, new_row
+from gateway.pipeline.hold import HEADER, check_key, joined, new_row
 from gateway.pipeline.intent import Call, Intent, Refused
 from gateway.pipeline.open import opened_entry, seen
 from gateway.pipeline.parked import Parked
+from gateway.pipeline.people import task_words
 from gateway.pipeline.services import Services
-
-HEADER = "Idempotency-Key"
 
 
 async def earlier(services: Services, subject: Subject, call: Call) -> Parked | None:
@@ -35,11 +34,13 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
         raise InvalidRequest(f"{HEADER} needs tenants.{subject.tenant}.payload_key in the gateway's config; leave the header out, or ask the operator")
     try:
         row = await asyncio.to_thread(services.intents.by_key, subject.tenant, subject.id, call.idempotency_key)
+        task_id = row.task_id if row is not None and row.state == State.PARKED else None
+        task = None if task_id is None else await asyncio.to_thread(services.tasks.get, subject.tenant, task_id)
     except DatabaseError as error:
         raise RecordUnavailable("the gateway cannot read its records; try again later") from error
     if row is None:
         return None
-    _check(row, subject, call)
+    check_key(row, subject, call)
     route = services.routes.get(call.body["model"])
     return Parked(
         tenant=row.tenant,
@@ -48,8 +49,10 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
         route=row.route,
         model=str(call.body["model"]),
         wait_s=0.0 if route is None else route.wait_s,
+        task=None if task is None else task_words(task),
         joined=True,
         embeds=call.embeds,
+        decision=None if task is None else "escalate",
     )
 
 
@@ -70,15 +73,10 @@ async def begin_once(services: Services, intent: Intent) -> Parked | Refused | N
         await asyncio.shield(intent.opened)
     except TakenError as taken:
         intent.opened = None
-        _check(taken.row, intent.subject, call)
+        check_key(taken.row, intent.subject, call)
         return await joined(services, intent, taken.row.id)
     except MoveRefused as refused:
         intent.opened = None
         raise RecordUnavailable("another call with this key is being made at this very moment; try again") from refused
     intent.row = row
     return None
-
-
-def _check(row: IntentRow, subject: Subject, call: Call) -> None:
-    if row.call_sha256 != call_sha256(subject.id, call.surface, call.body):
-        raise Conflict(f"this {HEADER} was used for another request; send the same body again, or another key", param=HEADER, code="idempotency_key_reused")

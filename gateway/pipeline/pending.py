@@ -83,8 +83,8 @@ class CallersWait:
             return Told(_state(self._parked), error=Conflict(_where(self._parked), code=PENDING))
         return Told(_state(self._parked), pending_completion(self._parked))
 
-    def sent(self, told: Told) -> None:
-        """Note that the caller has it: the same call is then a new one. Another process is not waited for, nor is the caller."""
+    def leaves(self, told: Told) -> None:
+        """Note that the caller is told now: the same call is a new one from then on. It is said before, as many clients are gone once they have all."""
         if told.final:
             self._services.background.start(self._services.waiting.collected(self._parked.tenant, self._parked.intent_id))
 
@@ -94,8 +94,8 @@ async def waited_events(services: Services, parked: Parked, call: Call) -> Async
     wait = CallersWait(services, parked, call)
     while (told := await wait.told()) is None:
         yield KEEP_ALIVE
+    wait.leaves(told)
     yield events_told(told, call)
-    wait.sent(told)
 
 
 def events_told(told: Told, call: Call) -> bytes:

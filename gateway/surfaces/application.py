@@ -17,10 +17,12 @@ from gateway.surfaces import openai_chat, openai_embeddings
 from gateway.surfaces.error_responses import error_body, error_headers
 from gateway.surfaces.front import Asgi
 from gateway.surfaces.http_request import RequestLimits
+from gateway.surfaces.intents_api import intents_router
 from gateway.surfaces.openai_models import models_router
 from gateway.surfaces.openapi import describe
 from gateway.surfaces.operations import operations_router, require_operator
 from gateway.surfaces.record_explain import records_router
+from gateway.surfaces.tasks_api import tasks_router
 
 
 def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, Asgi]:
@@ -28,11 +30,16 @@ def intent_endpoints(services: Services, limits: RequestLimits) -> Mapping[str, 
     return {openai_chat.PATH: openai_chat.ChatCompletions(services, limits), openai_embeddings.PATH: openai_embeddings.Embeddings(services, limits)}
 
 
-def build_application(services: Services, version: str, store: RecordStore, *, trace_link: str | None = None) -> FastAPI:
-    """The application over ``services``; ``store`` reads records, ``trace_link`` is where people look at a trace, with ``{trace_id}`` in it."""
+def build_application(services: Services, version: str, store: RecordStore, limits: RequestLimits, *, trace_link: str | None = None) -> FastAPI:
+    """The application over ``services``; ``store`` reads records, bodies are read within ``limits``.
+
+    ``trace_link`` is where people look at a trace, with ``{trace_id}`` in it.
+    """
     application = FastAPI(title="Execution Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     application.include_router(models_router(services))
     application.include_router(records_router(services, store, link=trace_link))
+    application.include_router(intents_router(services, store))
+    application.include_router(tasks_router(services, limits))
     application.include_router(operations_router(services))
     application.add_exception_handler(GatewayError, _render)
     application.add_exception_handler(HTTPException, _render)

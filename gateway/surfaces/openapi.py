@@ -8,16 +8,19 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from gateway.domain import Json
+from gateway.surfaces import openapi_intents, openapi_tasks
 from gateway.surfaces.openapi_schemas import COMPONENTS, ref
 
 _HEADERS: Final[Json] = {
     name: {"schema": {"type": "string"}, "description": text}
     for name, text in (
         ("x-gateway-record", "Id of the intent and its record."),
-        ("x-gateway-decision", "What policy said, if it was asked: allow or deny."),
+        ("x-gateway-decision", "What policy said, if it was asked: allow, deny or escalate."),
         ("x-gateway-route", "The route that served the intent."),
         ("x-gateway-target", "The target that was called last, or first where a stream begins."),
         ("x-gateway-trace", "W3C trace id."),
+        ("x-gateway-task", "Id of the task, where a person decides."),
+        ("x-should-retry", "false where a retry changes nothing: official clients then make none."),
     )
 }
 
@@ -27,6 +30,7 @@ _ERRORS: Final[Mapping[str, str]] = {
     "403": "Policy refused; `code` is `policy_denied` and the message names the rules.",
     "404": "No such model for this key.",
     "405": "The endpoint takes another method.",
+    "409": "No answer yet, and embeddings have no form to say so (`pending`); or the idempotency key was used for another body.",
     "413": "The body is over the limit.",
     "415": "The body is not JSON in UTF-8.",
     "429": "The gateway or the target is at its limit.",
@@ -64,7 +68,10 @@ def _intent_operation(name: str, texts: tuple[str, str], request: str, answer: J
         "summary": summary,
         "description": description,
         "security": _SECURED,
-        "parameters": [{"name": "traceparent", "in": "header", "description": "The caller's trace, which goes on (W3C).", "schema": {"type": "string"}}],
+        "parameters": [
+            {"name": "traceparent", "in": "header", "description": "The caller's trace, which goes on (W3C).", "schema": {"type": "string"}},
+            *openapi_intents.parameters(),
+        ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
         "responses": {"200": {"headers": _HEADERS, **answer}, **_errors(*_ERRORS)},
     }
@@ -96,8 +103,18 @@ def describe(application: FastAPI) -> Json:
     }
     for path, (responses, security) in _READ.items():
         paths[path]["get"] = {**paths[path]["get"], "responses": responses, **({"security": security} if security else {})}
+    for path, methods in _MADE.items():
+        for method, responses in methods.items():
+            paths[path][method] = {**paths[path][method], "responses": responses, "security": _SECURED}
+    for path, methods in openapi_tasks.operations(_json, _errors).items():
+        for method, more in methods.items():
+            paths[path][method] = {**paths[path][method], "security": _SECURED, **more}
     schemes = {"key": {"type": "http", "scheme": "bearer", "description": "A key of `gateway keys create`."}}
-    return {**document, "paths": paths, "components": {"schemas": COMPONENTS, "securitySchemes": schemes}}
+    return {
+        **document,
+        "paths": paths,
+        "components": {"schemas": {**COMPONENTS, **openapi_intents.SCHEMAS, **openapi_tasks.SCHEMAS}, "securitySchemes": schemes},
+    }
 
 
 _READ: Final[Mapping[str, tuple[Json, list[Json]]]] = {
@@ -121,3 +138,7 @@ _READ: Final[Mapping[str, tuple[Json, list[Json]]]] = {
     ),
 }
 """What the endpoints of the application answer, and who may ask."""
+_MADE: Final[Mapping[str, Mapping[str, Json]]] = {
+    "/v1/intents/{id}": openapi_intents.responses(_json, _errors),
+}
+"""What endpoints answer by path and method, where a key is always needed."""

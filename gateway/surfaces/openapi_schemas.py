@@ -115,7 +115,7 @@ COMPONENTS: dict[str, Json] = {
         model=_TEXT,
         choices=_list(ref("Choice"), minItems=1),
         usage=ref("Usage"),
-        gateway=ref("Gateway"),
+        gateway={"anyOf": [ref("Gateway"), ref("Standing")]},
     ),
     "Choice": _object(
         "message",

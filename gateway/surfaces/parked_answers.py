@@ -40,6 +40,7 @@ async def send_parked(send: Send, services: Services, parked: Parked, call: Call
     wait = CallersWait(services, parked, call)
     told = await wait.told()
     if told is not None and not begun:
+        wait.leaves(told)
         await _send_whole(send, parked, call, told)
     else:
         if not begun:
@@ -47,8 +48,8 @@ async def send_parked(send: Send, services: Services, parked: Parked, call: Call
         while told is None:
             await send({"type": "http.response.body", "body": KEEP_ALIVE if call.stream else _SPACE, "more_body": True})
             told = await wait.told()
+        wait.leaves(told)
         await send({"type": "http.response.body", "body": events_told(told, call) if call.stream else orjson.dumps(_body(parked, told))})
-    wait.sent(told)
 
 
 async def _send_whole(send: Send, parked: Parked, call: Call, told: Told) -> None:
@@ -70,16 +71,15 @@ def _body(parked: Parked, told: Told) -> Json:
 
 def _headers(parked: Parked, told: Told | None) -> Headers:
     """What is known of the intent when its answer begins."""
-    final = told is not None and told.final
     headers = [(b"x-gateway-record", parked.intent_id.encode()), (b"x-gateway-trace", parked.trace_id.encode()), (b"x-gateway-route", parked.route.encode())]
-    said = _SAID.get(told.state) if told is not None and final else None
-    decision = said or (parked.decision or "").encode()
-    if decision:
-        headers.append((b"x-gateway-decision", decision))
     if parked.task is not None:
         headers.append((b"x-gateway-task", parked.task["id"].encode()))
-    if told is not None and told.body is not None and final:
-        headers.append((b"x-gateway-target", (told.body.get("gateway", {}).get("target") or "").encode()))
-    if not final and (told is None or told.error is None):
-        headers.append((b"x-should-retry", b"false"))
-    return headers
+    said = (parked.decision or "").encode()
+    if told is None or not told.final:
+        if told is None or told.error is None:
+            headers.append((b"x-should-retry", b"false"))
+    else:
+        said = _SAID.get(told.state, said)
+        if told.body is not None:
+            headers.append((b"x-gateway-target", (told.body["gateway"].get("target") or "").encode()))
+    return [*headers, (b"x-gateway-decision", said)] if said else headers
