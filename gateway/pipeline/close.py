@@ -134,8 +134,7 @@ def end_trace(services: Services, intent: Intent, ending: Ending) -> None:
         **_holding(intent),
     )
     services.tracer.finish(intent.trace, root_name(intent.call.surface), intent.call.received_ns, now, root_attributes(facts), error)
-    if intent.resumed is None or intent.resumed.draft is None:
-        _count(services, intent, route)
+    _count(services, intent, route)
     services.metrics.intent_finished(route, ending.state, stream=intent.call.stream, duration_ns=now - intent.call.received_ns)
     if error is not None:
         log.info("intent.closed", intent_id=intent.id, trace_id=intent.trace.trace_id, tenant=intent.subject.tenant, state=ending.state, reason=error)
@@ -146,7 +145,9 @@ def _holding(intent: Intent) -> dict[str, Any]:
 
 
 def _count(services: Services, intent: Intent, route: str) -> None:
-    """Count what was out of the ordinary on the way to the answer."""
+    """Count what was out of the ordinary on the way to the answer; that of a draft was counted when it was held."""
+    if intent.resumed is not None and intent.resumed.draft is not None:
+        return
     for target, reason in () if intent.course is None else intent.course.skipped:
         services.metrics.attempt_skipped(target, reason)
     if intent.fallback:

@@ -18,8 +18,8 @@ from gateway.capabilities.records.entries import DECIDED, Entry
 from gateway.capabilities.redaction.transcript import choices
 from gateway.capabilities.tasks import store as moves
 from gateway.domain import Destination, Json, Obligations, Reason, State, Subject
-from gateway.domain_tasks import ACTIONS, REQUESTER, REVIEWERS, Action, Approval, Mode, TaskState
-from gateway.errors import Conflict, Forbidden, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
+from gateway.domain_tasks import ACTIONS, Action, Approval, Mode, TaskState
+from gateway.errors import Conflict, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
 from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_intents import PayloadRow
 from gateway.infrastructure.database_ledger import Effect, MoveRefused
@@ -33,6 +33,7 @@ from gateway.pipeline.rehearse import Rehearsed, rehearse
 from gateway.pipeline.resume import resume, scopes_of, standing_approvals
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
+from gateway.pipeline.tasks import check_distinct, is_same
 
 _WRITES = frozenset({Action.EDIT, Action.ANSWER})
 _CLOSED = frozenset({TaskState.DECIDED, TaskState.EXPIRED, TaskState.CANCELLED})
@@ -66,7 +67,7 @@ async def decide(services: Services, reviewer: Subject, task_id: str, decision: 
     task = await _read(services, reviewer.tenant, task_id)
     _check(task, reviewer, decision)
     loaded = await _load(services, task)
-    _check_person(task, loaded, reviewer)
+    check_distinct(reviewer, task, loaded.approvals)
     call = call_of(services, loaded, now_ns=time.time_ns())
     if call is None:
         raise Conflict("what was kept of the intent is not there any more", code="payload_expired")
@@ -135,20 +136,6 @@ def _check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
         raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
 
 
-def _check_person(task: TaskRow, loaded: Loaded, reviewer: Subject) -> None:
-    """Whom policy does not want to decide, and who has done so already. A name stands for a person, whatever key is used."""
-    distinct = orjson.loads(task.distinct_from)
-    if REQUESTER in distinct and _same(reviewer, task.requester, task.requester_name):
-        raise Forbidden("policy wants another person than the one who asked to decide this", code="not_distinct")
-    earlier = [one for one in loaded.approvals if one.task_id != task.id]
-    if REVIEWERS in distinct and any(_same(reviewer, one.by, one.name) for one in earlier):
-        raise Forbidden("policy wants another person than those who decided about this intent before", code="not_distinct")
-
-
-def _same(reviewer: Subject, key_id: str, name: str) -> bool:
-    return reviewer.id == key_id or bool(name and reviewer.name.casefold() == name.casefold())
-
-
 async def _refuse(case: _Case) -> TaskRow:
     task, reviewer, now_ns = case.task, case.reviewer, time.time_ns()
     error = PolicyDenied((Reason("person.refused", "a person refused it"),))
@@ -213,7 +200,7 @@ async def _approve(case: _Case, payloads: list[PayloadRow]) -> TaskRow:
     )
     others = _others(case)
     wrote = case.decision.action in _WRITES
-    if not wrote and any(_same(reviewer, one.by, one.name) for one in others):
+    if not wrote and any(is_same(reviewer, one.by, one.name) for one in others):
         raise Conflict("you have approved this already; another person has to, too", code="already_approved")
     complete = (1 if wrote else len(others) + 1) >= task.min_approvers
     effect = moves.decide(

@@ -27,7 +27,7 @@ from gateway.pipeline.hold import hold
 from gateway.pipeline.idempotency import begin_once, earlier
 from gateway.pipeline.identify import identify_key
 from gateway.pipeline.inspect import LARGE, inspect
-from gateway.pipeline.intent import Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
+from gateway.pipeline.intent import Allowed, Call, Denied, Intent, Refused, Released, ReleasedStream, new_intent_id
 from gateway.pipeline.open import open_record
 from gateway.pipeline.parked import Held, Parked
 from gateway.pipeline.rejoin import rejoin
@@ -91,26 +91,31 @@ async def _follow(services: Services, intent: Intent) -> Outcome:
         return await refuse(services, intent, denied(verdict))
     if isinstance(verdict, Held):
         return await hold(services, intent, verdict)
-    plan, intent.plan, intent.obligations = verdict.plan, verdict.plan, verdict.obligations
+    intent.plan, intent.obligations = verdict.plan, verdict.obligations
     if intent.resumed is not None and intent.resumed.draft is not None:
         return await release(services, intent, verdict, await take_up(intent, verdict, intent.resumed.draft))
     if (same := await rejoin(services, intent)) is not None:
         return same
-    course = intent.course = choose(services, intent, verdict)
+    return await _call(services, intent, verdict)
+
+
+async def _call(services: Services, intent: Intent, allowed: Allowed) -> Outcome:
+    """The rest of the path of an intent that a model is asked about."""
+    course = intent.course = choose(services, intent, allowed)
     ask = ask_for_vectors if intent.call.embeds else assemble
-    question = ask(intent, verdict) if intent.call.size < LARGE else await asyncio.to_thread(ask, intent, verdict)
+    question = ask(intent, allowed) if intent.call.size < LARGE else await asyncio.to_thread(ask, intent, allowed)
     intent.step("assemble")
     if intent.call.idempotency_key is not None and intent.row is None:
         other = await begin_once(services, intent)
         if other is not None:
             return other
     elif intent.opened is None:
-        open_record(services, intent, lazy=plan.stream_mode is not StreamMode.PASS)
+        open_record(services, intent, lazy=allowed.plan.stream_mode is not StreamMode.PASS)
     intent.step("open")
     asking = Asking(services, intent, course)
     if intent.call.embeds:
-        return await embed(services, intent, verdict, asking, question)
-    if plan.stream_mode is not None:
-        return await open_stream(services, intent, verdict, asking, question)
-    answer = await Obtaining(services, intent, verdict, asking, read_answer).answer(question)
-    return await release(services, intent, verdict, answer)
+        return await embed(services, intent, allowed, asking, question)
+    if allowed.plan.stream_mode is not None:
+        return await open_stream(services, intent, allowed, asking, question)
+    answer = await Obtaining(services, intent, allowed, asking, read_answer).answer(question)
+    return await release(services, intent, allowed, answer)
