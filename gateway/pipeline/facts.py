@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from gateway.capabilities.policy.verdict import obligation_facts
 from gateway.capabilities.redaction.request import Inspection
 from gateway.capabilities.routing.course import DYNAMIC_REASONS
 from gateway.capabilities.schemas.model import Failure
@@ -56,16 +57,7 @@ def _obligation_facts(obligations: Obligations, *, keep: bool) -> Json:
     known = _OBLIGATIONS.get(id(obligations))
     if known is not None and known[0] is obligations:
         return known[1]
-    facts: Json = {
-        "reveal": {str(destination): sorted(categories) for destination, categories in obligations.reveal.items()},
-        "allow_unscanned": obligations.allow_unscanned,
-        "routes": obligations.routes,
-        "max_tokens": obligations.max_tokens,
-        "require_schema": obligations.require_schema,
-        "allow_invalid": obligations.allow_invalid,
-        "retention_days": obligations.retention_days,
-        "labels": dict(obligations.labels),
-    }
+    facts = obligation_facts(obligations)
     if keep:
         if len(_OBLIGATIONS) >= _KEPT:
             _OBLIGATIONS.clear()

@@ -68,6 +68,8 @@ def _facts(services: Services, intent: Intent) -> Json:
     if inspection is not None:
         facts["findings"] = request_findings(intent, inspection)
         facts["unscanned"] = [{"where": where, "kind": kind} for where, kind in inspection.unscanned]
+    if intent.call.idempotency_key is not None:
+        facts["idempotent"] = True
     if intent.decisions:
         facts["decision"] = decision_facts(intent.decisions[0])
     return facts

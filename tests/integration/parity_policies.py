@@ -283,7 +283,7 @@ reasons := [{"rule": "approvals.wanted", "message": sprintf("%d of %d: %v", [cou
 
 terms := object.union({"mode": mode, "min_approvers": wanted, "distinct_from": ["requester" | input.subject.kind == "key"]}, time)
 
-mode := ["approve", "answer", "look"][count(object.get(input, ["subject", "teams"], [])) % 3]
+mode := ["approve", "look", "answer"][count(object.get(input, ["subject", "teams"], [])) % 3]
 
 time := {"expires_in_s": 60 * count(input.findings), "on_expiry": sprintf("queue:%v", [input.subject.tenant])} if {
 	count(input.findings) > 0

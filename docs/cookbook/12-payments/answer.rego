@@ -20,6 +20,12 @@ verdict := {"outcome": "allow"} if {
 verdict := {"outcome": "escalate", "reasons": reasons, "obligations": {"approval": data.payments.approval}} if {
 	input.intent_verdict.outcome == "allow"
 	count(reasons) > 0
+	count(reviews) == 0
+}
+
+verdict := {"outcome": "deny", "reasons": reasons} if {
+	count(reasons) > 0
+	count(reviews) > 0
 }
 
 reasons contains {"rule": "payments.person", "message": message} if {
@@ -35,11 +41,15 @@ reasons contains {"rule": "payments.unclear", "message": sprintf("a payment with
 	null in payment_calls.amounts
 }
 
-# An approval is for this very draft. Only one by somebody with the role counts; after any other, the answer waits again.
+# An approval is for this very draft. Only one by somebody with the role counts; where all others agreed, it is refused.
 default approved := false
 
 approved if {
-	some approval in input.approvals
-	approval.hook == "answer"
+	some approval in reviews
 	data.payments.role in approval.roles
 }
+
+reviews := [approval |
+	some approval in input.approvals
+	approval.hook == "answer"
+]

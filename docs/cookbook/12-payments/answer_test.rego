@@ -27,9 +27,10 @@ test_what_a_treasurer_approved_goes_out if {
 	verdict.outcome == "allow"
 }
 
-test_what_somebody_else_approved_waits_again if {
+test_what_somebody_else_approved_is_refused if {
 	verdict := answer.verdict with input as approved_by(["reviewer"])
-	verdict.outcome == "escalate"
+	verdict.outcome == "deny"
+	{reason.rule | some reason in verdict.reasons} == {"payments.person"}
 }
 
 test_an_approval_of_the_intent_is_none_of_the_payment if {

@@ -26,7 +26,7 @@ test_who_may_approve_it_lets_it_go if {
 	verdict.outcome == "allow"
 }
 
-test_who_may_not_approve_as_much_leaves_it_to_others if {
+test_who_may_not_approve_as_much_does_not_let_it_go if {
 	verdict := answer.verdict with input as paying(`{"amount": 15000}`, ["lead"])
 	verdict.outcome == "escalate"
 	{reason.message | some reason in verdict.reasons} == {"a payment of this amount needs a person with the role treasurer"}

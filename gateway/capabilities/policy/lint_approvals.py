@@ -1,4 +1,4 @@
-"""Verdicts that leave something to a person: a policy that never looks at what people decided would leave it to them again and again."""
+"""Verdicts that leave something to a person: a policy that never looks at what people decided escalates again, which the gateway ends."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def advise_approvals(program: Program, hook: Hook) -> Iterator[Problem]:
             if branch.value is None or "escalate" not in (outcomes_of(program, branch) or ()):
                 continue
             if not any(covers(path, APPROVALS) or covers(APPROVALS, path) for path in paths_of(program, verdict)):
-                what = f"gateway.{hook} escalates and never looks at input.approvals: what a person approves is left to a person again"
+                what = f"gateway.{hook} escalates and never looks at input.approvals: what a person approves is refused"
                 yield Problem(rule.module.file, *rule.module.place(branch.value), what, _HINT.format(hook), "approvals-unread", warning=True)
             return

@@ -42,7 +42,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "unreachable": "A rule that no verdict and no test reaches.",
     "no-default": "A verdict without a default.",
     "no-allow": "A hook that no rule can allow.",
-    "approvals-unread": "A verdict that can be `escalate`, of a hook that never looks at `input.approvals`: what a person approves is left to a person again.",
+    "approvals-unread": "An `escalate` of a hook that never looks at `input.approvals`: what a person approves is refused (`policy.approval_ignored`).",
     "never-true": "A condition that never holds, such as a comparison with what the input cannot be.",
     "verdict-shape": "An obligation that this gateway, or this hook, cannot fulfil, so that it refuses.",
 }

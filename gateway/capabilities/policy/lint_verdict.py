@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.capabilities.policy.contract_forms import Schema
@@ -140,13 +140,8 @@ class _Shape:
                 yield from self._of_hook(module, key, name, where)
                 yield from self._of_mode(module, value, f"{where}.{name}")
                 yield from self.of(module, value, known.get(name, others), f"{where}.{name}")
-            elif name in NOT_BUILT and where == "verdict.obligations":
-                yield self._problem(
-                    module, key, f"{where}.{name} is an obligation that this gateway cannot fulfil yet", "every such intent is refused", warning=True
-                )
             else:
-                close = difflib.get_close_matches(name, known, n=1)
-                yield self._problem(module, key, f"{where} has no entry {name}", f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}")
+                yield self._unknown(module, key, (where, name), known)
         if where == "verdict":
             yield from self._of_outcome(module, dict(entries))
         missing = [name for name in schema.get("required", ()) if name not in dict(entries)]
@@ -154,6 +149,15 @@ class _Shape:
             yield self._problem(
                 module, node, f"{where} needs {', '.join(missing)}", f"it is one of {', '.join(OUTCOMES)}" if missing == ["outcome"] else "add it"
             )
+
+    def _unknown(self, module: Module, key: Node, place: tuple[str, str], known: Iterable[str]) -> Problem:
+        """An entry that the schema does not have."""
+        where, name = place
+        if name in NOT_BUILT and where == "verdict.obligations":
+            what = f"{where}.{name} is an obligation that this gateway cannot fulfil yet"
+            return self._problem(module, key, what, "every such intent is refused", warning=True)
+        close = difflib.get_close_matches(name, known, n=1)
+        return self._problem(module, key, f"{where} has no entry {name}", f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}")
 
     def _of_hook(self, module: Module, key: Node, name: str, where: str) -> Iterator[Problem]:
         """Obligations that come too late, or too early, for this hook."""

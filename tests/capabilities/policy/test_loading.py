@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.capabilities.policy.bundle import load_bundle
 from gateway.capabilities.policy.loading import check, load_policy
 from gateway.capabilities.policy.problems import PolicyError
 from gateway.domain import Hook
+from gateway.domain_tasks import ApprovalTerms
 from tests.capabilities.policy.conftest import Write
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
@@ -90,10 +92,24 @@ def test_what_refuses_or_is_undefined_may_go_live(write: Write, rest: str) -> No
     assert load_policy(write({"intent.rego": INTENT + rest})).revision
 
 
-def test_the_example_in_the_docs_may_go_live_and_labels_what_it_says(write: Write) -> None:
+def example(at: int) -> str:
+    """One of the examples in the docs."""
     document = (EXAMPLES.parent / "docs" / "policy.md").read_text(encoding="utf-8")
-    (rego,) = re.findall(r"```rego\n(.*?)```", document, re.DOTALL)
-    policy = load_policy(write({"intent.rego": f"package gateway.intent\n\n{rego}"}))
+    found = re.findall(r"```rego\n(.*?)```", document, re.DOTALL)
+    assert len(found) == 2
+    return f"package gateway.intent\n\n{found[at]}"
+
+
+def test_the_example_of_a_person_in_the_docs_may_go_live_and_asks_one(write: Write) -> None:
+    policy = load_policy(write({"intent.rego": example(1)}))
+    asked: dict[str, Any] = {"request": {"route": "payments"}, "approvals": []}
+    verdict = policy.decide(Hook.INTENT, asked).verdict
+    assert (verdict.outcome, verdict.obligations.approval) == ("escalate", ApprovalTerms(queue="approvals", distinct_from=("requester",)))
+    assert policy.decide(Hook.INTENT, asked | {"approvals": [{"hook": "intent"}]}).verdict.reasons[0].rule == "policy.undefined"
+
+
+def test_the_example_in_the_docs_may_go_live_and_labels_what_it_says(write: Write) -> None:
+    policy = load_policy(write({"intent.rego": example(0)}))
     for category, data_class in (("US_SSN", "restricted"), ("EMAIL_ADDRESS", "internal")):
         decision = policy.decide(Hook.INTENT, {"findings": [{"category": category, "count": 1}]})
         assert decision.verdict.obligations.labels == {"data_class": data_class}

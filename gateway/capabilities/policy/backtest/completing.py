@@ -128,7 +128,7 @@ def _of_record(asked: Asked) -> Json:
     found: Json = {
         "intent": {
             "id": asked.intent_id, "parent_id": None, "root_id": asked.intent_id, "depth": 0, "name": None, "labels": {},
-            "idempotency_key": facts.get("idempotency_key"),
+            **({} if facts.get("idempotent") else {"idempotency_key": None}),
             **_some(facts, "surface"),
         },
         "request": {**_some(facts, "route", "stream")},

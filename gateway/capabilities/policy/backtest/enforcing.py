@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple
 from gateway.capabilities.policy.backtest.recorded import ESCALATED
 from gateway.capabilities.policy.verdict import MODES
 from gateway.domain import Hook, Obligations, Verdict
-from gateway.domain_tasks import Mode
+from gateway.domain_tasks import QUEUE_PREFIX, REFUSE, RELEASE, ApprovalTerms, Mode
 
 _EMBEDDINGS = "embeddings"
 _OF_INTENTS = ("max_tokens", "routes", "retention_days", "require_schema")
 _DEFAULT: Final = "default"
+_STRICTEST: Final = ApprovalTerms()
 
 
 class Means(NamedTuple):
@@ -61,10 +62,16 @@ def _of_intent(obligations: Obligations, facts: Mapping[str, Any], schemas: froz
 
 def _of_escalation(hook: Hook, obligations: Obligations, facts: Mapping[str, Any], queues: frozenset[str]) -> str | None:
     """Nobody can be asked in a queue that is not there, or for what cannot be done at this hook."""
-    terms = obligations.approval
-    named = None if terms is None else terms.queue
-    if named not in queues and (named is not None or (len(queues) != 1 and _DEFAULT not in queues)):
+    terms = obligations.approval or _STRICTEST
+    if not _has_queue(terms.queue, queues):
         return ESCALATED
-    mode = MODES[hook][0] if terms is None or terms.mode is None else terms.mode
-    fits = mode in MODES[hook] and (facts.get("surface") != _EMBEDDINGS or mode is Mode.APPROVE)
-    return None if fits else "policy.unsupported"
+    mode = terms.mode or MODES[hook][0]
+    fits = mode in MODES[hook] and (mode is Mode.APPROVE or facts.get("surface") != _EMBEDDINGS)
+    ends = terms.on_expiry in {None, REFUSE, RELEASE} or str(terms.on_expiry).removeprefix(QUEUE_PREFIX) in queues
+    return None if fits and ends else "policy.unsupported"
+
+
+def _has_queue(named: str | None, queues: frozenset[str]) -> bool:
+    if named is not None:
+        return named in queues
+    return len(queues) == 1 or _DEFAULT in queues

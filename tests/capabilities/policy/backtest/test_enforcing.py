@@ -83,6 +83,10 @@ def test_an_answer_cannot_meet_what_only_an_intent_can(obligations: dict[str, An
         (Hook.ANSWER, {"mode": Mode.APPROVE}, {}, {"one"}, "policy.unsupported"),
         (Hook.INTENT, {"mode": Mode.ANSWER}, {"surface": "embeddings"}, {"one"}, "policy.unsupported"),
         (Hook.INTENT, {}, {"surface": "embeddings"}, {"one"}, None),
+        (Hook.ANSWER, {}, {"surface": "embeddings"}, {"one"}, "policy.unsupported"),
+        (Hook.INTENT, {"on_expiry": "release"}, {}, {"one"}, None),
+        (Hook.INTENT, {"on_expiry": "queue:one"}, {}, {"one"}, None),
+        (Hook.INTENT, {"on_expiry": "queue:two"}, {}, {"one"}, "policy.unsupported"),
     ],
 )
 def test_nobody_is_asked_where_nobody_can_be(hook: Hook, terms: dict[str, Any] | None, facts: dict[str, Any], queues: set[str], rule: str | None) -> None:
