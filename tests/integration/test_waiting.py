@@ -130,3 +130,23 @@ async def test_a_value_that_an_editor_never_saw_reaches_the_caller_if_policy_say
     assert content.startswith(f"Dear {OWN}: write to ")
     assert (NEW in content) is granted
     assert content.endswith(" or back")
+
+
+async def test_nothing_of_what_waits_stands_in_the_database_in_clear(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+    async with waiting(tmp_path, SHOWN, script=SCRIPT) as people:
+        task = await people.park("review", f"who is it? {OWN} asks with {secret}")
+        parked = stored(tmp_path)
+        await people.move(task, "decide", {"action": "edit", "content": f"ask {NEW}, not {OWN}", "comment": f"{NEW} knows"})
+        ended = await people.outcome(task)
+        assert ended["answer"]["choices"][0]["message"]["content"] == f"ask {NEW}, not {OWN}"
+        kept = stored(tmp_path)
+    for files in (parked, kept, stored(tmp_path)):
+        assert task.encode() in files
+        assert not any(value.encode() in files for value in (OWN, NEW, secret))
+    assert not any(value in "".join(capfd.readouterr()) for value in (OWN, NEW, secret))
+
+
+def stored(folder: Path) -> bytes:
+    """Every byte that the gateway keeps, its write-ahead log included."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
