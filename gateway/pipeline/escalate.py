@@ -43,7 +43,7 @@ def escalated(services: Services, intent: Intent, decision: Decision) -> Held | 
     held = held_for(services, intent, decision)
     if isinstance(held, Denied):
         return held
-    if any(approval.hold_sha256 == held.hold_sha256 for approval in intent.approvals):
+    if len([approval for approval in intent.approvals if approval.hold_sha256 == held.hold_sha256]) >= held.min_approvers:
         why = "policy holds it for the same reasons though it was approved; it has to look at input.approvals"
         return Denied(decision=decision, reasons=(Reason("policy.approval_ignored", why), *held.reasons))
     if intent.row is not None and intent.row.holds >= MOST_HOLDS:

@@ -71,7 +71,7 @@ async def _go_on(services: Services, loaded: Loaded, subject: Subject, call: Cal
     row, task = loaded.row, loaded.task
     if task is None:
         return
-    approvals = standing_approvals(services, loaded, call, draft)
+    approvals = _enough(task, standing_approvals(services, loaded, call, draft))
     admit(services)
     trace = services.tracer.resume(row.trace)
     unused = [approval.id for approval in loaded.approvals if approval.used_ns is None and any(one.id == approval.id for one in approvals)]
@@ -113,6 +113,14 @@ async def _go_on(services: Services, loaded: Loaded, subject: Subject, call: Cal
     intent.notes["held"] = {"task": task.id, "mode": task.mode, "action": task.outcome}
     intent.step("resume")
     await take_path(services, intent)
+
+
+def _enough(task: TaskRow, approvals: tuple[Approval, ...]) -> tuple[Approval, ...]:
+    """The approvals without those of a task that needs more of them than stand: policy is never shown half of what it asked for."""
+    mine = [one for one in approvals if one.hook == task.hook and one.hold_sha256 == task.hold_sha256]
+    if task.state == TaskState.EXPIRED or len(mine) >= task.min_approvers:
+        return approvals
+    return tuple(one for one in approvals if one not in mine)
 
 
 def standing_approvals(services: Services, loaded: Loaded, call: Call, draft: Draft | None) -> tuple[Approval, ...]:
