@@ -17,7 +17,6 @@ from gateway.pipeline.intent import Call, Intent, Refused
 from gateway.pipeline.open import opened_entry, seen
 from gateway.pipeline.parked import Parked
 from gateway.pipeline.people import task_words
-from gateway.pipeline.people import task_words
 from gateway.pipeline.services import Services
 
 
@@ -35,7 +34,6 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
         raise InvalidRequest(f"{HEADER} needs tenants.{subject.tenant}.payload_key in the gateway's config; leave the header out, or ask the operator")
     try:
         row = await asyncio.to_thread(services.intents.by_key, subject.tenant, subject.id, call.idempotency_key)
-        task = await asyncio.to_thread(services.tasks.get, row.tenant, row.task_id) if row is not None and row.state == State.PARKED and row.task_id else None
         task_id = row.task_id if row is not None and row.state == State.PARKED else None
         task = None if task_id is None else await asyncio.to_thread(services.tasks.get, subject.tenant, task_id)
     except DatabaseError as error:

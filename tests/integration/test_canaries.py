@@ -220,7 +220,7 @@ def raiser(canary: Canary) -> Any:
 CRASHES = (
     "gateway.pipeline.run.resolve", "gateway.pipeline.run.inspect", "gateway.pipeline.run.decide", "gateway.pipeline.run.assemble",
     "gateway.pipeline.run.open_record",
-    "gateway.pipeline.attempt.OpenAttempt.end", "gateway.pipeline.release.screen", "gateway.pipeline.stream.screen", "gateway.pipeline.stream.gateway_object",
+    "gateway.pipeline.attempt.OpenAttempt.end", "gateway.pipeline.release.screen", "gateway.pipeline.stream.screen", "gateway.pipeline.relay.gateway_object",
     "gateway.surfaces.intent_endpoint._headers",
 )  # fmt: skip
 
