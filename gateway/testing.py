@@ -178,7 +178,7 @@ class LocalGateway:
     async def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, leave_after: int | None = None, client: str = "127.0.0.1"
     ) -> Reply:
-        """Any request."""
+        """Any request; ``path`` with its query."""
         exchange = _Exchange(body, leave_after)
         scope = {
             "type": "http",
@@ -186,9 +186,9 @@ class LocalGateway:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
+            "path": path.partition("?")[0],
+            "raw_path": path.partition("?")[0].encode(),
+            "query_string": path.partition("?")[2].encode(),
             "root_path": "",
             "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
             "client": (client, 50_000),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from gateway.capabilities.records.store import RecordStore
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
@@ -36,13 +37,22 @@ def build_application(services: Services, version: str, store: RecordStore, limi
     ``trace_link`` is where people look at a trace, with ``{trace_id}`` in it.
     """
     application = FastAPI(title="Execution Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    application.include_router(models_router(services))
-    application.include_router(records_router(services, store, link=trace_link))
-    application.include_router(intents_router(services, store))
-    application.include_router(tasks_router(services, limits))
-    application.include_router(operations_router(services))
-    application.add_exception_handler(GatewayError, _render)
-    application.add_exception_handler(HTTPException, _render)
+    routers = (
+        models_router(services),
+        records_router(services, store, link=trace_link),
+        intents_router(services, store),
+        tasks_router(services, limits),
+        operations_router(services),
+    )
+    for router in routers:
+        application.include_router(router)
+
+    async def render(request: Request, error: Exception) -> JSONResponse:
+        known = error if isinstance(error, GatewayError) else _known(error, request.url.path, routers)
+        return JSONResponse(error_body(known), status_code=known.http_status, headers=error_headers(known))
+
+    application.add_exception_handler(GatewayError, render)
+    application.add_exception_handler(HTTPException, render)
 
     @application.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> JSONResponse:
@@ -57,15 +67,17 @@ def build_application(services: Services, version: str, store: RecordStore, limi
     return application
 
 
-async def _render(_request: Request, error: Exception) -> JSONResponse:
-    known = error if isinstance(error, GatewayError) else _known(error)
-    return JSONResponse(error_body(known), status_code=known.http_status, headers=error_headers(known))
-
-
-def _known(error: Any) -> GatewayError:
+def _known(error: Any, path: str, routers: Iterable[APIRouter]) -> GatewayError:
     """Starlette's own refusals in our shape."""
     if error.status_code == 404:
         return NotFound("there is no such endpoint; GET /docs describes those that there are")
     if error.status_code == 405:
-        return MethodNotAllowed("this endpoint takes another method", headers=dict(error.headers or {}))
+        methods = _methods(path, routers)
+        return MethodNotAllowed("this endpoint takes another method", headers={"Allow": ", ".join(methods)} if methods else dict(error.headers or {}))
     return InvalidRequest("the request is not what this endpoint takes")
+
+
+def _methods(path: str, routers: Iterable[APIRouter]) -> list[str]:
+    """The methods that a path takes: each has a route of its own, and the framework names those of the first."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return sorted({method for route in routes for method in route.methods or ()})

@@ -25,9 +25,21 @@ from schemathesis.schemas import BaseSchema
 
 from gateway.domain import Json
 from gateway.surfaces.http_protocol import bounded
-from gateway.testing import ALLOW_ALL, local_gateway
+from gateway.testing import ALLOW_ALL, LocalGateway, Routing, local_gateway
 
-TOKENS_TOO = {**ALLOW_ALL, "intent.rego": ALLOW_ALL["intent.rego"].replace('"obligations": {', '"obligations": {"allow_unscanned": true, ')}
+HELD = """
+verdict := {
+    "outcome": "escalate",
+    "reasons": [],
+    "obligations": {"approval": {"mode": "approve", "min_approvers": 2}},
+} if input.request.route == "held"
+"""
+TOKENS_TOO = {
+    **ALLOW_ALL,
+    "intent.rego": ALLOW_ALL["intent.rego"].replace('"obligations": {', '"obligations": {"allow_unscanned": true, ').replace("verdict :=", "default verdict :=")
+    + HELD,
+}
+"""All but the calls of one route, which wait for two persons. Embeddings of tokens are let pass."""
 MODELS = ["assistant", "assistant-large", "gpt-4o-mini"]
 
 
@@ -37,6 +49,10 @@ class Served(NamedTuple):
     document: Json
     record: str
     """The id of an intent of the key."""
+    waiting: list[str]
+    """Ids of intents of the key that wait for people."""
+    tasks: list[str]
+    """Ids of tasks: of the first the key has approved, the second it holds, others are open."""
 
 
 class GatewayThread:
@@ -59,7 +75,7 @@ class GatewayThread:
 
     async def _serve(self) -> None:
         try:
-            async with local_gateway(self._folder, policies=TOKENS_TOO) as local:
+            async with local_gateway(self._folder, policies=TOKENS_TOO, routing=Routing(routes={"held": "{target: simulated}"})) as local:
                 http = bounded(head_bytes=65_536, body_bytes=1 << 20)
                 config = uvicorn.Config(local.gateway.front, port=0, http=http, lifespan="off", log_config=None, access_log=False)
                 self._server = uvicorn.Server(config)
@@ -67,8 +83,13 @@ class GatewayThread:
                 await asyncio.to_thread(self._until_started)
                 port = self._server.servers[0].sockets[0].getsockname()[1]
                 document = (await local.get("/openapi.json")).json
-                record = (await local.ask("hello")).headers["x-gateway-record"]
-                self._ready.set_result(Served(f"http://127.0.0.1:{port}", local.key(), document, record))
+                record = (await local.ask("hello", key=local.key(roles=("reviewer",)))).headers["x-gateway-record"]
+                key = local.key(roles=("reviewer",))
+                waiting = [await _held(local, key, number) for number in range(8)]
+                tasks = [task for task, _ in waiting]
+                await _post(local, key, f"/v1/tasks/{tasks[0]}/decide", b'{"action":"accept"}')
+                await _post(local, key, f"/v1/tasks/{tasks[1]}/claim", b"")
+                self._ready.set_result(Served(f"http://127.0.0.1:{port}", key, document, record, [intent for _, intent in waiting], tasks))
                 await serving
         except BaseException as error:
             if not self._ready.done():
@@ -78,6 +99,18 @@ class GatewayThread:
     def _until_started(self) -> None:
         while self._server is not None and not self._server.started:
             time.sleep(0.01)
+
+
+async def _held(local: LocalGateway, key: str, number: int) -> tuple[str, str]:
+    """The ids of a task and its intent."""
+    body = {"model": "held", "messages": [{"role": "user", "content": str(number)}]}
+    headers = (await local.chat(body, key=key, headers={"x-gateway-wait": "0"})).headers
+    return headers["x-gateway-task"], headers["x-gateway-record"]
+
+
+async def _post(local: LocalGateway, key: str, path: str, body: bytes) -> None:
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    assert (await local.request("POST", path, headers, body)).status == 200
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +126,14 @@ def api(served: Served) -> BaseSchema:
     document = copy.deepcopy(served.document)
     for request in ("ChatRequest", "EmbeddingsRequest"):
         document["components"]["schemas"][request]["properties"]["model"] = {"type": "string", "enum": MODELS}
-    for parameter in document["paths"]["/v1/records/{id}/explain"]["get"]["parameters"]:
-        parameter["schema"] = {"type": "string", "enum": [served.record]}
+    _values(document, "/v1/records/{id}/explain", "id", [served.record])
+    _values(document, "/v1/intents/{id}", "id", [served.record], "get")  # it has ended, so that nothing is waited for
+    _values(document, "/v1/intents/{id}", "id", served.waiting[-3:], "delete")
+    for path in document["paths"]:
+        if path.startswith("/v1/tasks/{id}"):
+            _values(document, path, "id", served.tasks)
+    _values(document, "/v1/tasks", "queue", ["default"])
+    del document["paths"]["/v1/tasks"]["get"]["parameters"][-1]  # a cursor that no page gave is refused
     found: BaseSchema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig(seed=7))
     config = found.config
     config.update(base_url=served.base_url, headers={"Authorization": f"Bearer {served.key}"}, workers=1, request_timeout=20, continue_on_failure=True)
@@ -105,9 +144,17 @@ def api(served: Served) -> BaseSchema:
     return found
 
 
+def _values(document: Json, path: str, name: str, values: list[str], *methods: str) -> None:
+    """Let a parameter of a path's operations, all or some, have these values alone."""
+    for method in methods or document["paths"][path]:
+        for parameter in document["paths"][path][method]["parameters"]:
+            if parameter["name"] == name:
+                parameter["schema"] = {"type": "string", "enum": values}
+
+
 def test_the_document_is_openapi(api: BaseSchema) -> None:
     api.validate()
-    assert sum(1 for _ in api.get_all_operations()) == 8
+    assert sum(1 for _ in api.get_all_operations()) == 16
 
 
 def test_every_answer_is_as_the_document_says(api: BaseSchema) -> None:

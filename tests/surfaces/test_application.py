@@ -38,4 +38,13 @@ async def test_operators_pages_answer_on_loopback_or_to_operators_alone(local: L
 async def test_the_document_describes_every_endpoint(local: LocalGateway) -> None:
     paths = (await local.get("/openapi.json")).json["paths"]
     openai = {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}"}
-    assert openai | {"/v1/records/{id}/explain", "/healthz", "/readyz", "/metrics"} == set(paths)
+    of_people = {"/v1/intents/{id}", "/v1/tasks", "/v1/tasks/{id}", *(f"/v1/tasks/{{id}}/{move}" for move in ("claim", "release", "decide", "withdraw"))}
+    assert openai | of_people | {"/v1/records/{id}/explain", "/healthz", "/readyz", "/metrics"} == set(paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/v1/intents/int_1", "DELETE, GET"), ("/v1/tasks/tsk_1", "GET"), ("/v1/tasks/tsk_1/claim", "POST"), ("/docs", "GET")]
+)
+async def test_a_method_that_is_none_is_told_all_that_the_path_takes(local: LocalGateway, path: str, allowed: str) -> None:
+    reply = await local.request("PATCH", path, {}, b"")
+    assert (reply.status, reply.headers["allow"], reply.json["error"]["code"]) == (405, allowed, "method_not_allowed")

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from gateway.domain import Subject
 from gateway.errors import PayloadUnavailable
+from gateway.infrastructure.database_tasks import TaskRow
+from gateway.pipeline import tasks
+from gateway.pipeline.services import Services
 from tests.surfaces.people import People, people_at
 
 EMAIL = "jane.doe@example.com"
@@ -163,23 +167,23 @@ async def test_what_is_no_task_is_not_found(people: People) -> None:
 
 
 async def test_lists_are_filtered_and_paged(people: People) -> None:
-    tasks = [await people.park("approve", str(number)) for number in range(5)]
-    await people.move(tasks[0], "claim")
-    await people.move(tasks[1], "decide", {"action": "refuse"})
+    parked = [await people.park("approve", str(number)) for number in range(5)]
+    await people.move(parked[0], "claim")
+    await people.move(parked[1], "decide", {"action": "refuse"})
     found = list[str]()
     path: str | None = "/v1/tasks?limit=2"
     while path is not None:
         page = (await people.get(path)).json
         found += [one["id"] for one in page["data"]]
         path = page["cursor"] and f"/v1/tasks?limit=2&cursor={page['cursor']}"
-    assert found == [tasks[0], *tasks[2:]]
+    assert found == [parked[0], *parked[2:]]
 
     async def ids(query: str) -> list[str]:
         return [one["id"] for one in (await people.get(f"/v1/tasks?{query}")).json["data"]]
 
-    assert await ids("state=claimed") == [tasks[0]]
-    assert await ids("state=open&queue=default") == tasks[2:]
-    assert await ids("state=decided,cancelled") == [tasks[1]]
+    assert await ids("state=claimed") == [parked[0]]
+    assert await ids("state=open&queue=default") == parked[2:]
+    assert await ids("state=decided,cancelled") == [parked[1]]
     assert await ids("due_before=2026-01-01T00:00:00Z") == []
     assert len(await ids("due_before=9999-01-01T00:00:00.5%2B14:00")) == 4
 
@@ -268,3 +272,21 @@ async def test_a_database_that_cannot_be_read_is_said(people: People, tmp_path: 
     replies = [await people.get("/v1/tasks"), await people.get(f"/v1/tasks/{task}"), await people.post(f"/v1/tasks/{task}/claim")]
     (tmp_path / "elsewhere.db").rename(tmp_path / "gateway.db")
     assert {(reply.status, reply.json["error"]["code"]) for reply in replies} == {(503, "record_unavailable")}
+
+
+async def test_a_task_that_leaves_the_reviewers_sight_meanwhile_is_not_moved(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = await people.park("approve")
+    database, find, seen = people.local.gateway.database, tasks.find, list[str]()
+
+    async def then_moved(services: Services, reviewer: Subject, task_id: str) -> TaskRow:
+        row = await find(services, reviewer, task_id)
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE tasks SET queue = 'payments' WHERE id = ?", (task,))
+        seen.append(row.queue)
+        return row
+
+    monkeypatch.setattr("gateway.pipeline.tasks.find", then_moved)
+    assert (await people.post(f"/v1/tasks/{task}/claim")).status == 404
+    row = await asyncio.to_thread(people.local.gateway.services.tasks.get, "acme", task)
+    assert row is not None
+    assert (seen, row.queue, row.state, row.claimed_by) == (["default"], "payments", "open", None)
