@@ -45,7 +45,20 @@ async def write_intents(database: Database, folder: Path, *, first: int, count: 
             if number < first + count - leave_open:
                 done = writer.append(closed)
             await done
+    await hold_intents(writer, first)
     await writer.close()
+
+
+async def hold_intents(writer: RecordWriter, first: int) -> None:
+    """Two intents that wait for people: one goes on at once, the other is left to the next process, which goes on with that of the one before."""
+    for tenant in TENANTS:
+        here, left, before = (f"hold_{number:04d}{tenant}" for number in (first, first + 1, first - 5))
+        told = [(here, kind) for kind in ("opened", "parked", "decided", "resumed", "closed")] + [(left, kind) for kind in ("opened", "parked", "decided")]
+        told += [(before, kind) for kind in ("decided", "resumed", "closed")] if first == 6 else []
+        for intent_id, kind in told:
+            facts = {"state": "completed"} if kind == "closed" else {"route": "held"} if kind == "opened" else {"task": f"tsk_{intent_id}", "by": "key_1"}
+            content = f"{kind} of {intent_id}".encode() if kind != "resumed" else None
+            await writer.move(lambda _: None, Entry(tenant=tenant, intent_id=intent_id, kind=kind, at_ns=time.time_ns(), facts=facts, content=content))
 
 
 async def write_all(address: Path | Secret, now: Path, keep_old: Callable[[], object]) -> Database:

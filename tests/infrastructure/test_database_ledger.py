@@ -5,9 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway.infrastructure.database import Database, DatabaseError
-from gateway.infrastructure.database_ledger import _INSERT, EntryRow, Ledger, LedgerWriter, OpenIntent
+from gateway.infrastructure.database_intents import IntentRow, PayloadRow, insert_intent, intent_of, payload_of, put_payloads
+from gateway.infrastructure.database_ledger import _INSERT, Effect, EntryRow, Ledger, LedgerTransaction, LedgerWriter, MoveRefused, OpenIntent
 from gateway.infrastructure.database_schema import entries
 from gateway.settings import Secret
 
@@ -176,3 +178,83 @@ def test_only_intents_of_dead_writers_are_abandoned(database: Database) -> None:
     with asking.transaction() as transaction:
         assert {intent.writer for intent in transaction.abandoned("asking")} == {"dead", "alive"}
     asking.close()
+
+
+def marked(name: str, error: Exception | None = None) -> Effect[str]:
+    def effect(ledger: LedgerTransaction) -> str:
+        ledger.lock(name)
+        ledger.connection.execute(text("INSERT INTO marks (name, token) VALUES (:name, 'x')"), {"name": name})
+        if error is not None:
+            raise error
+        return name
+
+    return effect
+
+
+def test_what_a_failed_effect_did_is_undone_and_the_transaction_goes_on(database: Database) -> None:
+    writer, error = LedgerWriter(database, "w1"), MoveRefused("no")
+    with writer.transaction() as transaction:
+        transaction.prepare_moves()
+        results = [transaction.attempt(effect) for effect in (marked("a"), marked("b", error), marked("a"), marked("c"))]
+        transaction.prepare_moves(hurry=True)
+        transaction.insert([row("w1", 0, "")])
+    writer.close()
+    assert [result for result, _ in results] == ["a", None, None, "c"]
+    assert (results[1].error, type(results[2].error)) == (error, DatabaseError)
+    with database.read() as connection:
+        assert set(connection.execute(text("SELECT name FROM marks")).scalars()) == {"a", "c"}
+
+
+def test_a_transaction_that_is_gone_with_an_effect_is_not_committed(database: Database) -> None:
+    def ended(ledger: LedgerTransaction) -> None:
+        ledger.connection.exec_driver_sql("ROLLBACK")
+        raise MoveRefused("no")
+
+    writer = LedgerWriter(database, "w1")
+    with pytest.raises(DatabaseError), writer.transaction() as transaction:
+        transaction.attempt(ended)
+    with writer.transaction() as transaction:
+        assert transaction.tips("acme") == {}
+    writer.close()
+
+
+@pytest.mark.services
+def test_a_name_is_held_by_one_transaction_of_all_processes(ready_postgres: Secret) -> None:
+    one, other = (LedgerWriter(Database(ready_postgres), name) for name in ("w1", "w2"))
+    with one.transaction() as holding:
+        holding.lock("same")
+        with other.transaction() as waiting:
+            waiting.prepare_moves()
+            assert waiting.attempt(lambda ledger: ledger.lock("another")).error is None
+            assert isinstance(waiting.attempt(lambda ledger: ledger.lock("same")).error, DatabaseError)
+    with other.transaction() as waiting:
+        assert waiting.attempt(lambda ledger: ledger.lock("same")).error is None
+    one.close()
+    other.close()
+
+
+def test_abandoned_intents_that_run_by_their_row_become_indeterminate_and_no_others(database: Database) -> None:
+    for name, state in (("runs", "running"), ("waits", "parked"), ("ended", "completed")):
+        with database.write() as connection:
+            insert_intent(
+                connection, IntentRow("acme", name, "key_1", state, 4, "chat", "a", False, "0", None, 1, 1, "", None, None, 0, None, None, None, None)
+            )
+    with Ledger(database).transaction() as transaction:
+        transaction.abandon([("acme", name) for name in ("runs", "waits", "ended", "none")] + [("globex", "runs")], 77)
+    with database.read() as connection:
+        rows = [intent_of(connection, "acme", name) for name in ("runs", "waits", "ended")]
+    assert [(found.state, found.version, found.changed_ns) for found in rows if found] == [("indeterminate", 5, 77), ("parked", 4, 1), ("completed", 4, 1)]
+
+
+def test_what_is_kept_of_intents_is_forgotten_by_intent_and_by_time(database: Database) -> None:
+    kept = [
+        PayloadRow(tenant, name, "call", "k", b"sealed", expires) for tenant in ("acme", "globex") for name, expires in (("i1", 5), ("i2", 9), ("i3", None))
+    ]
+    with database.write() as connection:
+        put_payloads(connection, kept)
+    with Ledger(database).transaction() as transaction:
+        transaction.forget([("acme", "i3"), ("acme", "none")])
+        transaction.forget_expired("acme", 5)
+    with database.read() as connection:
+        left = [(each.tenant, each.intent_id) for each in kept if payload_of(connection, each.tenant, each.intent_id, "call")]
+    assert left == [("acme", "i2"), ("globex", "i1"), ("globex", "i2"), ("globex", "i3")]

@@ -104,9 +104,9 @@ def choose(record: Record, which: str) -> StoredDecision:
         InputUnavailableError: There is no such decision, or its input is not there any more.
     """
     decisions = stored_decisions(record)
-    name, _, number = which.partition(".")
+    name, dot, number = which.partition(".")
     named = [one for one in decisions if name in {one.hook, str(one.choice) if one.choice else one.hook}]
-    if number:
+    if dot:
         named = named[int(number) - 1 : int(number)] if number.isdecimal() and number.isascii() and 0 < len(number) < 6 and int(number) > 0 else []
     found = named[-1] if named else None
     if found is None:

@@ -75,3 +75,66 @@ def test_findings_alone_do_not_make_an_input_redacted() -> None:
     assert not stored_decisions(record(entry("opened", facts, {"decision_input": {"findings": FOUND}})))[0].redacted
     assert stored_decisions(record(entry("opened", facts, {"decision_input": {"request": {"messages": ["<EMAIL>"]}}})))[0].redacted
     assert why_missing(record(OPENED)) == "it was never kept"
+
+
+PARKED = entry(
+    "parked",
+    {"decisions": [decided("answer", "escalate"), decided("answer", "allow")], "findings": FOUND},
+    {"decision_inputs": [{"answer": {"text": "a"}}, {"answer": {"text": "b"}}]},
+)
+RESUMED = entry(
+    "closed",
+    {"decisions": [decided("intent"), decided("answer"), decided("answer", "deny")]},
+    {"decision_inputs": [{"approvals": [{"id": "apr_1"}]}, {"answer": {"text": "c"}}, {"answer": {"text": "d"}}]},
+)
+HELD = record(OPENED, PARKED, entry("resumed", {}), RESUMED)
+
+
+def test_after_a_hold_the_intent_and_its_answer_are_decided_about_once_more() -> None:
+    found = stored_decisions(HELD)
+    assert [(one.hook, one.choice, one.hold, one.facts["outcome"]) for one in found] == [
+        (Hook.INTENT, 0, 0, "allow"),
+        (Hook.ANSWER, 1, 0, "escalate"),
+        (Hook.ANSWER, 2, 0, "allow"),
+        (Hook.INTENT, 0, 1, "allow"),
+        (Hook.ANSWER, 1, 1, "allow"),
+        (Hook.ANSWER, 2, 1, "deny"),
+    ]
+    assert [one.redacted for one in found] == [False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("which", "text"),
+    [
+        ("intent", None),
+        ("intent.2", None),
+        ("answer", "d"),
+        ("answer.1", "a"),
+        ("answer.4", "d"),
+        ("1", "c"),
+        ("1.1", "a"),
+        ("1.2", "c"),
+        ("2", "d"),
+        ("2.1", "b"),
+    ],
+)
+def test_of_decisions_of_one_name_it_is_the_last_and_a_number_says_which(which: str, text: str | None) -> None:
+    found = choose(HELD, which).input or {}
+    assert found == {"approvals": [{"id": "apr_1"}]} if text is None else found["answer"]["text"] == text
+
+
+@pytest.mark.parametrize(
+    "which", ["intent.0", "intent.3", "intent.x", "answer.-1", "answer.5", "3", "1.3", "", ".", "intent.", "0", "answer.99999999", "intent.\u0662"]
+)
+def test_a_name_of_no_decision_says_which_there_are(which: str) -> None:
+    with pytest.raises(
+        InputUnavailableError, match=r"it has intent, answer, choice 1, answer, choice 2, intent again \(intent\.2\), answer, choice 1 again \(1\.2\)"
+    ):
+        choose(HELD, which)
+
+
+@pytest.mark.parametrize("odd", [None, "odd", 3, [], ["odd"], [None], {}, [{}]])
+def test_odd_decisions_of_a_hold_are_borne(odd: Any) -> None:
+    for facts, content in (({"decisions": odd}, {}), ({"decisions": [decided("answer")]}, {"decision_inputs": odd}), ({"decision": odd}, odd)):
+        found = stored_decisions(record(OPENED, entry("parked", facts, content), entry("closed", facts, content)))
+        assert found[0].hook is Hook.INTENT

@@ -8,6 +8,7 @@ import pytest
 from gateway.capabilities.records.erase import Eraser
 from gateway.capabilities.records.store import RecordStore
 from gateway.errors import NotFound
+from gateway.infrastructure.database_intents import PayloadRow, payloads_of, put_payloads
 from tests.capabilities.records.conftest import Shelf
 from tests.servers.postgres_server import Postgres
 
@@ -106,3 +107,54 @@ async def test_two_who_erase_the_same_at_once_leave_a_clean_ledger(shelf: Shelf)
     done = await asyncio.gather(*(asyncio.to_thread(eraser(shelf).expired, "acme", now_ns=5) for _ in range(2)))
     assert sum(each.entries for each in done) == 600
     assert shelf.verify().problems == []
+
+
+def kept(shelf: Shelf, *intent_ids: str, expires_ns: int | None = None) -> None:
+    rows = [PayloadRow("acme", intent_id, kind, "k", CANARY * 300, expires_ns) for intent_id in intent_ids for kind in ("call", "draft", "context", "answer")]
+    with shelf.database.write() as connection:
+        put_payloads(connection, rows)
+
+
+def kept_of(shelf: Shelf, intent_id: str) -> set[str]:
+    with shelf.database.read() as connection:
+        return set(payloads_of(connection, "acme", intent_id))
+
+
+async def test_what_else_is_kept_of_an_erased_intent_goes_with_its_content(shelf: Shelf) -> None:
+    await fill(shelf, 2, None)
+    kept(shelf, "i0000", "i0001")
+    eraser(shelf).intent("acme", "i0000")
+    assert (kept_of(shelf, "i0000"), kept_of(shelf, "i0001")) == (set(), {"call", "draft", "context", "answer"})
+    kept(shelf, "i0000")
+    assert eraser(shelf).intent("acme", "i0000").entries == 0
+    assert kept_of(shelf, "i0000") == set()
+
+
+async def test_what_is_kept_goes_with_its_own_time_and_with_that_of_the_record(shelf: Shelf) -> None:
+    await fill(shelf, 1, 5)
+    kept(shelf, "i0000", "later")
+    kept(shelf, "sooner", expires_ns=5)
+    eraser(shelf).expired("acme", now_ns=5)
+    assert [bool(kept_of(shelf, name)) for name in ("i0000", "sooner", "later")] == [False, False, True]
+    assert shelf.verify().problems == []
+
+
+async def test_no_byte_of_what_was_kept_is_left_in_the_file(file_shelf: Shelf) -> None:
+    await fill(file_shelf, 1, None)
+    kept(file_shelf, "i0000")
+    assert eraser(file_shelf).intent("acme", "i0000").wiped
+    assert CANARY not in raw_bytes(file_shelf)
+
+
+async def test_an_intent_that_waited_is_erased_in_all_its_chains(shelf: Shelf) -> None:
+    for entries in ([Shelf.opened("i1"), Shelf.held("parked", "i1")], [Shelf.held("decided", "i1"), Shelf.held("resumed", "i1"), Shelf.closed("i1")]):
+        writer = shelf.writer()
+        await writer.start()
+        await asyncio.gather(*map(writer.append, entries))
+        await writer.close()
+    assert eraser(shelf).intent("acme", "i1") == (1, 3, True)
+    record = RecordStore(shelf.database).show("acme", "i1")
+    assert [entry.content for entry in record.entries] == [None] * 6
+    assert record.all("decided")[0].facts["name"] == "Ann Smith"
+    report = shelf.verify()
+    assert (report.problems, report.erased, report.chains) == ([], 3, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.capabilities.records.explanation import explanation
 from gateway.capabilities.records.store import Record, RecordedEntry
 from gateway.domain import Json
+from tests.capabilities.records.test_holds import held
 
 MS = 1_000_000
 BEGIN: Json = {
@@ -66,3 +67,34 @@ def test_what_an_open_or_bare_record_does_not_have_is_empty() -> None:
     assert (told["attempts"], told["cost_microusd"], told["duration_ms"], told["decisions"]) == ([], None, None, [])
     assert (told["trace"], told["routing"]) == ({"id": None, "link": None}, {"targets": [], "passed_over": []})
     assert explanation(Record(id="int_1", tenant="acme", state="running", entries=(entry("other", {}, 1),)))["started_ns"] is None
+
+
+def test_an_intent_that_waited_is_told_as_one() -> None:
+    tried = {"target": "first", "started_ns": 10 * MS, "ended_ns": 20 * MS, "cost_microusd": 12}
+    later = {"target": "second", "started_ns": 5_000 * MS, "ended_ns": 5_010 * MS, "cost_microusd": 5}
+    found = [{"category": "EMAIL_ADDRESS", "count": 1, "where": "choices[0]", "origin": "model"}]
+    parked = held("parked", 30, attempts=[tried], findings=found, steps=[["inspect", 1]], decisions=[{"hook": "answer", "outcome": "escalate"}])
+    people = [{"id": "apr_1", "by": "key_2", "name": "Ann Smith", "mode": "review", "action": "accept"}]
+    end = {
+        "state": "completed",
+        "attempts": [tried, later],
+        "decisions": [{"hook": "intent", "outcome": "allow"}],
+        "approvals": people,
+        "steps": [["close", 2]],
+    }
+    opened = RecordedEntry(writer="w", seq=1, kind="opened", at_ns=0, facts=BEGIN, digests={}, salt=None, content=None)
+    entries = (opened, parked, held("decided", 4_000), held("resumed", 4_030))
+    waits = explanation(Record(id="i", tenant="acme", state="parked", entries=entries[:2]))
+    assert ([hold["waited_ms"] for hold in waits["holds"]], waits["findings"]["answer"], waits["cost_microusd"], waits["ended_ns"]) == ([None], found, 12, None)
+    told = explanation(Record(id="i", tenant="acme", state="completed", entries=(*entries, entry("closed", end, 5_020 * MS))))
+    assert [hold["waited_ms"] for hold in told["holds"]] == [4_000.0]
+    assert [one["name"] for one in told["holds"][0]["decided"]] == ["Ann Smith"]
+    assert (told["approvals"], told["joined"], told["cost_microusd"]) == (people, None, 17)
+    assert [one["target"] for one in told["attempts"]] == ["first", "second"]
+    assert [(one["hook"], one["outcome"]) for one in told["decisions"]] == [("intent", "allow"), ("answer", "escalate"), ("intent", "allow")]
+    assert [step["name"] if isinstance(step, dict) else step[0] for step in told["steps"]] == ["inspect", "close"]
+
+
+def test_an_ordinary_intent_was_never_held() -> None:
+    told = explanation(Record(id="i", tenant="acme", state="running", entries=()))
+    assert (told["holds"], told["approvals"], told["joined"], told["attempts"]) == ([], [], None, [])

@@ -113,3 +113,27 @@ def test_an_export_that_was_cut_short_is_found(written: Shelf, tmp_path: Path) -
     exported(written, path)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
     assert any("says it has None" in problem.what for problem in verify_export(Export.open(path), KEY.verify_key).problems)
+
+
+async def test_intents_that_waited_are_exported_and_a_part_accuses_nobody(shelf: Shelf, tmp_path: Path) -> None:
+    now = time.time_ns()
+    kinds = ["opened", "parked", "decided", "resumed", "closed"]
+    made = [
+        Shelf.opened("i1", at_ns=now),
+        *(Shelf.held(kind, "i1", at_ns=now + at) for at, kind in enumerate(kinds[1:4], 1)),
+        Shelf.closed("i1", at_ns=now + 4),
+        Shelf.opened("i2", at_ns=now + 5),
+        Shelf.held("parked", "i2", at_ns=now + 6),
+    ]
+    for part in (made[:2], made[2:]):
+        await asyncio.sleep(0.002)
+        writer = shelf.writer()
+        await writer.start()
+        for entry in part:
+            await writer.move(lambda _: None, entry)
+        await writer.close()
+    whole = verify_export(exported(shelf, tmp_path / "e.jsonl"), KEY.verify_key)
+    assert (whole.problems, whole.entries, whole.open, whole.parked) == ([], 9, 0, 1)
+    for at in range(8):
+        report = verify_export(exported(shelf, tmp_path / "e.jsonl", now + at), KEY.verify_key)
+        assert (report.problems, report.open, report.parked) == ([], 0, 0 if at > 6 else 1)

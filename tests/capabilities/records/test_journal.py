@@ -11,8 +11,8 @@ import pytest
 
 from gateway.capabilities.records.chain import draft
 from gateway.capabilities.records.heads import HeadFiles, read_head, read_heads
-from gateway.capabilities.records.journal import Journal, JournalError
-from gateway.infrastructure.database_ledger import Ledger
+from gateway.capabilities.records.journal import Journal, JournalError, Move
+from gateway.infrastructure.database_ledger import Ledger, LedgerTransaction, MoveRefused
 from tests.capabilities.records.conftest import KEY, Shelf
 from tests.servers.postgres_fixtures import Outage
 from tests.servers.postgres_server import Postgres
@@ -44,6 +44,52 @@ def test_only_intents_that_outlive_their_batch_are_noted_as_open(shelf: Shelf) -
     one.commit([draft(Shelf.closed("slow"))])
     assert noted_open(shelf) == set()
     one.close()
+
+
+def test_an_intent_is_open_while_a_process_runs_it_and_not_while_it_waits(shelf: Shelf) -> None:
+    one = journal(shelf)
+    steps = [
+        (["opened", "parked"], set[str]()),
+        (["decided"], set()),
+        (["resumed"], {"i"}),
+        (["parked", "decided", "resumed"], {"i"}),
+        (["parked"], set()),
+        (["resumed", "closed"], set()),
+    ]
+    for kinds, expected in steps:
+        entries = [Shelf.opened("i") if kind == "opened" else Shelf.closed("i") if kind == "closed" else Shelf.held(kind, "i") for kind in kinds]
+        one.commit([draft(entry) for entry in entries])
+        assert noted_open(shelf) == expected
+        assert [problem.what for problem in shelf.verify().problems] == []
+    one.close()
+
+
+def test_moves_stand_between_the_entries_that_came_before_and_after_them(shelf: Shelf) -> None:
+    one = journal(shelf)
+    moves = [Move(effect=lambda _: "first", drafts=(draft(Shelf.opened("m0")), draft(Shelf.held("parked", "m0"))), at=0)]
+    moves.append(Move(effect=refuse, drafts=(draft(Shelf.opened("m1")),), at=1))
+    moves.append(Move(effect=lambda _: None, drafts=(draft(Shelf.opened("m2")),), at=2))
+    one.commit([draft(Shelf.opened("a")), draft(Shelf.opened("b"))], moves)
+    one.close()
+    with Ledger(shelf.database).snapshot("acme") as snapshot:
+        assert [row.intent_id for row in snapshot.rows()] == ["", "m0", "m0", "a", "b", "m2"]
+    assert ([move.result for move in moves], [type(move.error) for move in moves]) == (["first", None, None], [type(None), MoveRefused, type(None)])
+    assert noted_open(shelf) == {"a", "b", "m2"}
+
+
+def refuse(_: LedgerTransaction) -> None:
+    raise MoveRefused("not now")
+
+
+def test_a_batch_without_moves_asks_the_database_for_nothing_more(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = journal(shelf)
+    one.commit([draft(Shelf.opened("i1"))])
+    calls = list[str]()
+    for name in ("prepare_moves", "attempt", "lock", "head", "open_of"):
+        monkeypatch.setattr(LedgerTransaction, name, lambda *_, name=name: calls.append(name))
+    one.commit([draft(Shelf.opened("i2")), draft(Shelf.closed("i1"))])
+    one.close()
+    assert (calls, shelf.verify().problems) == ([], [])
 
 
 def test_what_a_dead_writer_left_open_is_closed_once(shelf: Shelf) -> None:

@@ -115,3 +115,32 @@ async def test_facts_that_no_database_can_hold_as_text_are_recorded_and_verified
     await writer.close()
     assert shelf.verify().problems == []
     assert RecordStore(shelf.database).show("acme", "i").entries[1].facts == {"state": "odd\0", "text": "\0?"}
+
+
+async def waiting(shelf: Shelf) -> RecordStore:
+    """Intents that wait, went on, and ended while they waited, in the chains of two processes whose clocks differ."""
+    now = 1_700_000_000_000_000_000
+    first = [Shelf.opened(name, at_ns=now) for name in ("i1", "i2", "i3")] + [Shelf.held("parked", name, at_ns=now + 1) for name in ("i1", "i2", "i3")]
+    second = [
+        Shelf.held("decided", "i1", at_ns=now + 5),
+        Shelf.held("resumed", "i2", at_ns=now - 9),
+        Shelf.closed("i3", at_ns=now + 9, facts={"state": "expired"}),
+    ]
+    for entries in (first, second):
+        writer = shelf.writer()
+        await writer.start()
+        for entry in entries:
+            await writer.move(lambda _: None, entry)
+        if not shelf.database.shared or entries is first:
+            await writer.close()
+    return RecordStore(shelf.database)
+
+
+async def test_an_intent_that_waits_is_parked_and_one_that_went_on_runs_whatever_the_clocks_say(shelf: Shelf) -> None:
+    store = await waiting(shelf)
+    states = {"i1": "parked", "i2": "running", "i3": "expired"}
+    assert {item["id"]: item["state"] for item in store.list("acme").items} == states
+    assert {name: store.show("acme", name).state for name in states} == states
+    assert [[item["id"] for item in store.list("acme", state=state).items] for state in ("parked", "running", "expired")] == [["i1"], ["i2"], ["i3"]]
+    assert [entry.kind for entry in store.show("acme", "i1").entries] == ["opened", "parked", "decided"]
+    assert len({entry.writer for entry in store.show("acme", "i1").entries}) == 2

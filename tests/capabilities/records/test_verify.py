@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from gateway.capabilities.records.entries import Entry
 from gateway.capabilities.records.erase import Eraser
 from gateway.capabilities.records.heads import file_name
 from gateway.infrastructure.database_ledger import Ledger
@@ -63,6 +64,64 @@ def test_a_problem_names_entry_and_intent(written: Shelf) -> None:
 )
 def test_each_kind_of_damage_is_called_by_its_name(written: Shelf, sql: str, expected: str) -> None:
     assert any(expected in what for _, _, what in damage(written, sql))
+
+
+@pytest.fixture
+async def held(shelf: Shelf) -> Shelf:
+    """Intents that waited for people, in the chains of two processes."""
+    for process in range(2):
+        writer = shelf.writer()
+        await writer.start()
+        for intent_id, first, second in (("waits", "op", "d"), ("ended", "op", "drc"), ("refused", "op", "c"), ("here", "opdrpdrc", ""), ("plain", "oc", "")):
+            for letter in (first, second)[process]:
+                await writer.move(lambda _: None, entry(letter, intent_id))
+        await writer.close()
+    return shelf
+
+
+def entry(letter: str, intent_id: str) -> Entry:
+    kinds = {"p": "parked", "d": "decided", "r": "resumed"}
+    return Shelf.opened(intent_id) if letter == "o" else Shelf.closed(intent_id) if letter == "c" else Shelf.held(kinds[letter], intent_id)
+
+
+def test_intents_that_waited_in_the_chains_of_several_processes_are_clean(held: Shelf) -> None:
+    report = held.verify()
+    assert (report.problems, report.chains, report.open, report.parked, report.unsigned) == ([], 2, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("DELETE FROM entries WHERE intent_id = 'here' AND kind = 'resumed'", "no intent can take the course that its entries tell"),
+        ("DELETE FROM entries WHERE intent_id = 'ended' AND kind = 'parked'", "no intent can take the course that its entries tell"),
+        ("DELETE FROM entries WHERE intent_id = 'waits' AND kind = 'decided'", "are missing"),
+        ("UPDATE entries SET kind = 'resumed' WHERE intent_id = 'waits' AND kind = 'decided'", "column kind differs from the hashed body"),
+        ("UPDATE entries SET kind = 'decided' WHERE intent_id = 'here' AND kind = 'resumed'", "no intent can take the course that its entries tell"),
+        ("UPDATE entries SET intent_id = 'plain' WHERE intent_id = 'waits' AND kind = 'decided'", "no intent can take the course that its entries tell: w_"),
+        ("UPDATE entries SET content = NULL WHERE kind = 'decided'", "content or salt is not what was digested"),
+        ("UPDATE entries SET state = 'completed' WHERE kind = 'parked'", "column state differs from the hashed body"),
+        ("UPDATE entries SET body = replace(CAST(body AS TEXT), 'accept', 'refuse') WHERE kind = 'decided'", "decided"),
+        ("INSERT INTO open_intents VALUES ('acme', 'waits', 'w')", "noted as open, but it is closed, waits"),
+    ],
+)
+def test_tampering_with_what_people_decided_is_called_by_its_name(held: Shelf, sql: str, expected: str) -> None:
+    if "replace(" in sql:
+        with Ledger(held.database).snapshot("acme") as snapshot:
+            body = next(row.body for row in snapshot.rows() if row.kind == "decided")
+        assert held.run("UPDATE entries SET body = ? WHERE body = ?", body.replace(b'"accept"', b'"refuse"'), body) == 1
+        sql, expected = "UPDATE entries SET seq = seq WHERE seq = 0", "the hash does not follow"
+    assert any(expected in what for _, _, what in damage(held, sql))
+
+
+async def test_a_running_intent_that_was_resumed_has_to_be_noted_as_open(shelf: Shelf) -> None:
+    writer = shelf.writer()
+    await writer.start()
+    for letter in "opr":
+        await writer.move(lambda _: None, entry(letter, "i1"))
+    assert (shelf.verify().problems, shelf.verify().open) == ([], 1)
+    found = damage(shelf, "DELETE FROM open_intents")
+    assert [(intent_id, what) for _, intent_id, what in found] == [("i1", "opened, never closed, and not noted as open")]
+    await writer.close()
 
 
 async def test_text_where_bytes_belong_is_called_by_its_name(file_shelf: Shelf) -> None:

@@ -165,3 +165,25 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(run: Run, arguments: tuple[
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_intents_that_wait_for_people_are_listed_drawn_and_counted(run: Run, settings: Settings) -> None:
+    async def park() -> None:
+        writer = RecordWriter(Database(settings.database), heads=settings.records.heads, key=SigningKey(settings.keys.record_signing.reveal()))
+        await writer.start()
+        await writer.move(lambda _: None, Shelf.opened("int_w0"), Shelf.held("parked", "int_w0"))
+        await writer.move(lambda _: None, Shelf.held("decided", "int_w0"))
+        await writer.close()
+
+    asyncio.run(park())
+    (line,) = run("list", "--tenant", "acme", "--state", "parked").stdout.splitlines()
+    assert line.split()[0] == "int_w0"
+    assert "parked" in line
+    assert run("list", "--tenant", "acme", "--state", "running").stdout == ""
+    drawn = run("show", "--tenant", "acme", "int_w0").stdout
+    assert drawn.startswith("int_w0  parked\n")
+    assert "Ann Smith (key_2): accept" in drawn
+    assert "comment: as agreed" in drawn
+    verified = run("verify", "--tenant", "acme")
+    assert verified.exit_code == 0
+    assert " 0 intents open and 1 parked, " in verified.stdout
