@@ -125,6 +125,32 @@ def test_no_verdict_on_a_judged_answer_is_remembered_where_none_is() -> None:
     assert [judged(policy, 0.5, {}).memoised for _ in range(2)] == [False, False]
 
 
+BY_APPROVALS = """
+default verdict := {"outcome": "allow"}
+
+verdict := {"outcome": "escalate"} if not approved
+
+default approved := false
+
+approved if {
+	some approval in input.approvals
+	approval.hook == input.hook
+}
+"""
+
+
+@pytest.mark.parametrize("hook", list(Hook))
+def test_a_verdict_on_what_nobody_has_approved_is_remembered_and_one_with_an_approval_is_not(hook: Hook) -> None:
+    policy = policy_of(bundle_of(BY_APPROVALS, BY_APPROVALS))
+    parts: dict[str, Any] = {"approvals": []}
+    assert [policy.decide(hook, parts).memoised for _ in range(2)] == [False, True]
+    approved = {"approvals": [{"id": "apr_1", "hook": hook.value, "by": "key_2"}]}
+    decisions = [policy.decide(hook, approved) for _ in range(2)]
+    assert [(decision.verdict.outcome, decision.memoised) for decision in decisions] == [("allow", False)] * 2
+    assert policy.decide(hook, parts).verdict.outcome == "escalate"
+    assert policy.remembered(hook, policy.project(hook, approved), approved) is None
+
+
 names = st.text(max_size=8)
 
 

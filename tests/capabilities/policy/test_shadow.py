@@ -216,3 +216,15 @@ async def test_a_candidate_whose_process_dies_is_an_error_that_is_counted_and_go
         assert await settled(shadow, offer(shadow, live)) == "error"
         assert await settled(shadow, offer(shadow, live, 1)) == "new_deny"
         assert counted(metrics, "gateway_shadow_decisions") == {'difference="error",hook="intent"': 1, 'difference="new_deny",hook="intent"': 1}
+
+
+async def test_a_candidate_decides_anew_about_what_people_have_approved(write: Write, live: Policy) -> None:
+    asks = NO_MORE + 'verdict := {"outcome": "escalate"} if count([approval | some approval in input.approvals; approval.hook == "intent"]) == 0\n'
+    async with shadow_of(write({"intent.rego": asks, "answer.rego": 'package gateway.answer\n\nverdict := {"outcome": "allow"}\n'})) as (shadow, _, _):
+        approved = parts() | {"approvals": [{"hook": "intent", "by": "key_2"}]}
+        for asked, outcome, remembered in ((parts(), "escalate", False), (approved, "allow", False), (parts(), "escalate", True), (approved, "allow", False)):
+            shadowed = shadow.offer(asked, live.decide(Hook.INTENT, asked), reads=live.reads(Hook.INTENT), size=100)
+            await settled(shadow, shadowed)
+            assert shadowed is not None
+            assert shadowed.decision is not None
+            assert (shadowed.decision.verdict.outcome, shadowed.decision.memoised) == (outcome, remembered)

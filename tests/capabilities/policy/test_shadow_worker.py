@@ -58,6 +58,19 @@ def test_a_candidate_that_fails_is_an_error_whatever_was_decided(rule: str) -> N
     assert difference(failed, failed) == "error"
 
 
+@pytest.mark.parametrize(
+    ("live", "candidate", "told"),
+    [
+        (ESCALATE, ESCALATE, "none"),
+        (ESCALATE, ESCALATE | {"reasons": [{"rule": "small", "message": "m"}]}, "reasons"),
+        (ESCALATE, ESCALATE | {"obligations": {"approval": {"queue": "others"}}}, "obligations"),
+        (ESCALATE | {"obligations": {"approval": {"queue": "others"}}}, ESCALATE | {"obligations": {"approval": {"queue": "others"}}}, "none"),
+    ],
+)
+def test_two_that_leave_it_to_people_differ_by_their_rules_and_terms(live: dict[str, Any], candidate: dict[str, Any], told: str) -> None:
+    assert difference(parse(live), parse(candidate)) == told
+
+
 def test_an_escalation_is_told_as_one_with_its_rules() -> None:
     verdict = parse(ESCALATE)
     assert (verdict.outcome, rules(verdict)) == ("escalate", ["large"])
