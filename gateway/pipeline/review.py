@@ -125,6 +125,8 @@ async def withdraw(services: Services, reviewer: Subject, task_id: str) -> TaskR
 def _check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
     if TaskState(task.state) in _CLOSED:
         raise Conflict(f"the task is {task.state} already", code="task_closed")
+    if task.expires_ns <= time.time_ns():  # an approval would end with it, and the intent would only be held again
+        raise Conflict("the time for this task is over; what happens then is under way", code="task_closed")
     if decision.version is not None and decision.version != task.version:
         raise Conflict("the task has changed since you looked at it; look again", code="task_changed")
     if decision.action not in ACTIONS[Mode(task.mode)]:

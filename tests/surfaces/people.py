@@ -103,9 +103,9 @@ class People:
 
 
 @asynccontextmanager
-async def people_at(folder: Path) -> AsyncIterator[People]:
-    """A running gateway with these routes, queues and policies."""
-    routing = Routing(queues=QUEUES, routes=dict.fromkeys(ROUTES, "{target: simulated, retries: {max: 0}}"))
+async def people_at(folder: Path, *, sweep_s: float = 0.1) -> AsyncIterator[People]:
+    """A running gateway with these routes, queues and policies. ``sweep_s``: between two looks for what has expired."""
+    routing = Routing(queues=QUEUES, waiting=f"{{sweep_s: {sweep_s}, poll_s: 0.05}}", routes=dict.fromkeys(ROUTES, "{target: simulated, retries: {max: 0}}"))
     async with local_gateway(folder, policies=POLICIES, routing=routing) as local:
         yield People(local=local)
 

@@ -70,6 +70,15 @@ async def test_a_draft_is_shown_and_a_persons_text_takes_its_place(people: Peopl
     assert (ended["state"], ended["answer"]["choices"][0]["message"]["content"]) == ("completed", "it is this")
 
 
+async def test_a_hidden_value_that_is_left_in_a_text_reaches_the_caller_that_sent_it(people: People) -> None:
+    task = await people.park("review", f"write to {EMAIL}")
+    draft = (await people.get(f"/v1/tasks/{task}")).json["context"]["draft"]["choices"][0]["content"]
+    assert EMAIL not in draft
+    placeholder = draft.removeprefix("write to ")
+    await people.move(task, "decide", {"action": "edit", "content": f"I wrote to {placeholder}"})
+    assert (await people.outcome(task))["answer"]["choices"][0]["message"]["content"] == f"I wrote to {EMAIL}"
+
+
 async def test_a_person_answers_in_the_models_place(people: People) -> None:
     task = await people.park("answer", "who are you?")
     assert (await people.get(f"/v1/tasks/{task}")).json["actions"] == ["answer", "refuse"]
@@ -120,6 +129,17 @@ async def test_a_task_that_has_ended_is_not_claimed_any_more(people: People) -> 
     for move in ("claim", "decide", "withdraw"):
         late = await people.post(f"/v1/tasks/{task}/{move}", {"action": "accept"})
         assert late.status == 409, (move, late.body)
+
+
+async def test_what_comes_too_late_does_not_count_though_nobody_has_noticed_yet(tmp_path: Path) -> None:
+    async with people_at(tmp_path, sweep_s=60) as people:
+        task = await people.park("approve")
+        with people.local.gateway.database.write() as connection:
+            connection.exec_driver_sql("UPDATE tasks SET expires_ns = 1 WHERE id = ?", (task,))
+        for move in ("claim", "decide"):
+            late = await people.post(f"/v1/tasks/{task}/{move}", {"action": "accept"})
+            assert (late.status, "time for this task is over" in late.json["error"]["message"]) == (409, True)
+        assert (await people.get(f"/v1/tasks/{task}")).json["version"] == 1
 
 
 async def test_a_claim_never_outlasts_its_task(people: People) -> None:

@@ -80,7 +80,7 @@ def show(config: Path, url: str | None, task_id: str, *, as_json: bool) -> None:
 def claim(config: Path, url: str | None, task_id: str, *, as_json: bool) -> None:
     """Work on a task, so that nobody else decides it; again to go on."""
     task = _ask((config, url), "POST", _path(task_id, "claim"))
-    _tell(task, f"{task['id']} is yours until {task['claimed_until']}", as_json=as_json)
+    _tell(task, f"{task['id']} is yours until {task['claimed_until'][:19]}Z", as_json=as_json)
 
 
 @command.command()
