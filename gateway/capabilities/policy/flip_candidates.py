@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from gateway.capabilities.policy.contract import VERDICT_RULES, covers
+from gateway.capabilities.policy.contract import APPROVALS, VERDICT_RULES, covers, samples
 from gateway.capabilities.policy.contract_forms import Schema
 from gateway.capabilities.policy.contract_schemas import input_schema
 from gateway.capabilities.policy.input_paths import NOTHING, Form, Steps, form_of, shown
@@ -110,6 +110,8 @@ class _Known:
                 looked_at = {path[1:] for path in paths if path is not None and path[0] == "input"}
                 tables |= {path[1:] for path in paths if path is not None and path[0] == "data" and not any(program.rules_at(path[1:]))}
                 self._rules.append((looked_at, list(_constants(rule.node))))
+        self.approval: Json = samples(rehearsal.hook)["approved"]["approvals"][0]
+        """A whole approval of this hook, as a person gives it: one with a single field would be none."""
         self._data = [value for path in sorted(tables) for value in _values(_at(rehearsal.bundle.data, path))]
 
     def about(self, steps: Steps) -> list[tuple[int, Any]]:
@@ -165,7 +167,7 @@ def _changes(field: Field, order: int, known: _Known) -> Iterator[Candidate]:
     if types & {"integer", "number"}:
         made += _moved(field, about, whole="number" not in types)
     if "array" in types:
-        made += _lengthened(field, about)
+        made += _approved(field, about, known.approval) if field.path == APPROVALS else _lengthened(field, about)
     if field.optional:
         made.append((_DROPPED, 0, 0, field.path, NOTHING))
     if "string" in types:
@@ -198,6 +200,15 @@ def _lengthened(field: Field, about: list[tuple[int, Any]]) -> Iterator[tuple[in
         yield _TAKEN, 0, 0, (*field.path, at), NOTHING
     for tier, new in _entries_of(form_of(field.form.schema.get("items", {})), about):
         yield _ADDED, 0, tier, (*field.path, size), new
+
+
+def _approved(field: Field, about: list[tuple[int, Any]], approval: Json) -> Iterator[tuple[int, float, int, Steps, Any]]:
+    """An approval less, and one more: by anybody, and by somebody with a role that the policy knows."""
+    size = len(field.value) if isinstance(field.value, list) else 0
+    yield from ((_TAKEN, 0, 0, (*field.path, at), NOTHING) for at in range(min(size, MAX_VALUES)))
+    yield _ADDED, 0, 0, (*field.path, size), approval
+    for tier, role in _texts(about):
+        yield _ADDED, 1, tier, (*field.path, size), approval | {"roles": [role]}
 
 
 def _types_of(value: Any) -> frozenset[str]:

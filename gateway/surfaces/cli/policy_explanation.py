@@ -31,9 +31,13 @@ def decision_json(decision: Decision) -> Json:
 
 
 def decision_lines(decision: Decision) -> Iterator[str]:
-    """A decision: outcome, revision and time, then its reasons."""
+    """A decision: outcome, revision and time, then its reasons, and the terms for a person where one is asked."""
     yield f"{decision.verdict.outcome}  ({decision.hook} hook, revision {decision.revision[:12]}, {decision.duration_ns // 1000} us)"
     yield from reason_lines([reason._asdict() for reason in decision.verdict.reasons])
+    terms = obligation_facts(decision.verdict.obligations).get("approval")
+    if terms is not None:
+        said = ", ".join(f"{name} {value if isinstance(value, str) else as_text(value)}" for name, value in terms.items() if value not in (None, []))
+        yield f"  a person decides: {said}"
 
 
 def reason_lines(reasons: Any) -> Iterator[str]:

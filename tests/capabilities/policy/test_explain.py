@@ -43,6 +43,7 @@ def test_rules_that_fired_those_that_did_not_and_what_was_read() -> None:
     assert "gateway.limits.cap" in {rule.rule for rule in told.of(Status.NOT_REACHED)}
     assert [read.path for read in told.data] == ["data.teams"]
     assert {read.path: read.there for read in told.inputs} == {
+        "input.approvals": False,
         "input.request.params.functions": False,
         "input.request.route": True,
         "input.request.tools": False,

@@ -39,7 +39,7 @@ def some_input(chance: random.Random) -> dict[str, Any]:
             "tenant": chance.choice(["acme", "globex", "initech"]),
             "teams": chance.sample(["support", "research", "sales"], chance.randrange(4)),
         },
-        "request": {"route": chance.choice(["assistant", "assistant-large", "openai", "triage", "elsewhere"]), "tools": tools},
+        "request": {"route": chance.choice(["assistant", "assistant-large", "openai", "triage", "triage", "triage", "payments", "elsewhere"]), "tools": tools},
         "intent_verdict": {"outcome": chance.choice(["allow", "deny"])},
         "answer": {
             "schema_valid": chance.choice([True, False, None, None]),
@@ -56,7 +56,14 @@ def some_input(chance: random.Random) -> dict[str, Any]:
                 parts[section][name] = some_value(chance)
             elif chance.random() < 0.05:
                 del parts[section][name]
-    return parts
+    return parts | {"approvals": some_approvals(chance)}
+
+
+def some_approvals(chance: random.Random) -> Any:
+    if chance.random() < 0.05:
+        return some_value(chance)
+    people = chance.sample(["key_2", "key_3", "gateway.expiry"], chance.choice([0, 0, 1, 2]))
+    return [{"hook": chance.choice(["intent", "answer"]), "by": person, "mode": "approve", "action": "accept"} for person in people]
 
 
 def canonical(value: Any) -> Any:
@@ -94,7 +101,7 @@ def test_the_example_policies_give_the_same_verdicts(opa: str, hook: Hook, tmp_p
     ours = [evaluated(engine, rule, case) for case in inputs]
     both = [(mine, their) for mine, their in zip(ours, theirs, strict=True) if mine is not None]
     assert [canonical(mine) for mine, _ in both] == [canonical(their) for _, their in both]
-    assert {verdict[0]["outcome"] for verdict, _ in both} == {"allow", "deny"}
+    assert {verdict[0]["outcome"] for verdict, _ in both} == {"allow", "deny", "escalate"}
     assert len(both) > MANY * 0.8
 
 

@@ -38,6 +38,27 @@ def test_assignments_change_the_input_in_their_order() -> None:
     assert changes[1].as_json() == {"path": "subject.teams[0]", "to": "support"}
 
 
+@pytest.mark.parametrize(
+    ("condition", "roles"),
+    [
+        ('input.approvals[_].hook == "intent"', ["reviewer"]),
+        ('some approval in input.approvals; approval.by != "key_1"; approval.mode == "approve"', ["reviewer"]),
+        ('some approval in input.approvals; approval.hook == "intent"; "treasurer" in approval.roles', ["treasurer"]),
+    ],
+)
+def test_what_a_person_has_to_approve_is_flipped_by_a_whole_approval(write: Write, condition: str, roles: list[str]) -> None:
+    text = f'package gateway.intent\n\ndefault verdict := {{"outcome": "escalate"}}\n\nverdict := {{"outcome": "allow"}} if {{ {condition} }}\n'
+    folder = write({"intent.rego": text, "answer.rego": text.replace("gateway.intent", "gateway.answer")})
+    found = flip(rehearsal(folder), {"approvals": []})
+    assert found.change is not None
+    assert (found.change.path, found.change.old, found.change.new["roles"]) == (("approvals", 0), NOTHING, roles)
+    assert found.decision is not None
+    assert found.decision.verdict.outcome == "allow"
+    back = flip(rehearsal(folder), {"approvals": [found.change.new]})
+    assert back.change is not None
+    assert (back.change.path, back.change.new) == (("approvals", 0), NOTHING)
+
+
 @pytest.mark.parametrize("text", ["request.route", "request.route assistant", "request.stream=maybe", "request.rout=x", "subject.teams[4]=x"])
 def test_what_is_no_assignment_is_refused(text: str) -> None:
     with pytest.raises(PathError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.capabilities.policy.input_paths import NOTHING
 from gateway.capabilities.policy.what_if import Change, Flip
-from gateway.domain import Decision, Hook, Reason, Verdict
+from gateway.domain import Decision, Hook, Obligations, Reason, Verdict
+from gateway.domain_tasks import ApprovalTerms, Mode
 from gateway.surfaces.cli.policy_explanation import change_line, decision_json, decision_lines, explanation_lines, flip_lines
 
 DENIED = Decision(
@@ -20,6 +23,16 @@ DENIED = Decision(
 def test_a_decision_is_a_line_and_its_reasons() -> None:
     assert list(decision_lines(DENIED)) == ["deny  (intent hook, revision 0123456789ab, 12 us)", "  a.b: no"]
     assert decision_json(DENIED)["obligations"] is None
+
+
+def test_of_what_is_left_to_a_person_the_terms_are_told() -> None:
+    obligations = Obligations(approval=ApprovalTerms(mode=Mode.REVIEW, queue="reviews", distinct_from=("requester",)))
+    escalated = replace(DENIED, verdict=Verdict(outcome="escalate", reasons=(Reason("a.b", "look"),), obligations=obligations))
+    assert list(decision_lines(escalated))[1:] == [
+        "  a.b: look",
+        '  a person decides: mode review, queue reviews, min_approvers 1, distinct_from ["requester"]',
+    ]
+    assert decision_json(escalated)["obligations"]["approval"]["queue"] == "reviews"
 
 
 def test_a_change_adds_removes_or_replaces() -> None:
