@@ -18,6 +18,7 @@ from gateway.capabilities.records.signing import SigningKey
 
 KEY = SigningKey(bytes(range(32)))
 TENANTS = ("acme", "globex")
+HELD_KINDS = ("parked", "decided", "resumed")
 _TABLES = ("entries", "open_intents")
 
 
@@ -239,6 +240,23 @@ class Vandal:
     def hide_an_open_intent(self) -> None:
         self.run("DELETE FROM entries WHERE kind = 'closed' AND intent_id = ?", f"int_{self.random.randrange(17):04d}{self.random.choice(TENANTS)}")
 
+    def drop_a_decision(self) -> None:
+        self.run("DELETE FROM entries WHERE rowid = ?", self.random.choice([row for row in self.rows if row[4] in HELD_KINDS])[0])
+
+    def turn_a_decision(self) -> None:
+        """Somebody else has decided, or another approval was used: the body alone, or with its own hash after the one before."""
+        rowid, tenant, writer, seq, *_ = self.random.choice([row for row in self.rows if row[4] in HELD_KINDS])
+        (body,) = self.database.execute("SELECT body FROM entries WHERE rowid = ?", rowid).fetchone()
+        self.run("UPDATE entries SET body = ? WHERE rowid = ?", body.replace(b'"by":"key_1"', b'"by":"key_2"', 1), rowid)
+        if self.random.random() < 0.5:
+            (before,) = self.database.execute("SELECT hash FROM entries WHERE tenant = ? AND writer = ? AND seq = ?", tenant, writer, seq - 1).fetchone()
+            self.run("UPDATE entries SET hash = ? WHERE rowid = ?", link_hash(before, body.replace(b'"by":"key_1"', b'"by":"key_2"', 1)), rowid)
+
+    def take_another_kind(self) -> None:
+        row = self.random.choice([row for row in self.rows if row[4] in HELD_KINDS])
+        kind = self.random.choice([kind for kind in (*HELD_KINDS, "opened", "closed", "corrected") if kind != row[4]])
+        self.run("UPDATE entries SET kind = ? WHERE rowid = ?", kind, row[0])
+
 
 DEEDS: list[Callable[[Vandal], None]] = [
     *[Vandal.edit_a_column] * 8,
@@ -258,6 +276,9 @@ DEEDS: list[Callable[[Vandal], None]] = [
     Vandal.empty_a_head,
     Vandal.repeat_a_slot,
     Vandal.forge_a_head,
+    Vandal.drop_a_decision,
+    *[Vandal.turn_a_decision] * 2,
+    Vandal.take_another_kind,
     Vandal.swap_heads,
     Vandal.hide_an_open_intent,
 ]

@@ -10,7 +10,7 @@ from gateway.capabilities.records.store import Record, RecordedEntry
 from gateway.domain import Json
 
 _TERMS: Final = ("task", "queue", "mode", "hook", "due_ns", "expires_ns", "on_expiry", "min_approvers")
-_DECIDED: Final = ("by", "name", "roles", "action", "approval", "policy_revision", "complete")
+_DECIDED: Final = ("by", "name", "roles", "action", "approval", "scope_sha256", "policy_revision", "complete")
 
 
 def holds(record: Record) -> list[Json]:

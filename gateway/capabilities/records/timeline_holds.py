@@ -34,7 +34,8 @@ def decided(entry: RecordedEntry, begin: int) -> Iterator[str]:
     yield event(entry.at_ns, begin, "decided", joined("  ", clock(entry.at_ns), joined(": ", who, facts.get("action")), more))
     content = entry.content if isinstance(entry.content, dict) else {}
     yield from details("comment", printable(content.get("comment")))
-    yield from details("approval", joined("", facts.get("approval")))
+    scope = facts.get("scope_sha256")
+    yield from details("approval", joined(", ", facts.get("approval"), f"of exactly {scope[:12]}" if isinstance(scope, str) else None))
     yield from details("policy", str(facts.get("policy_revision") or "")[:12])
 
 

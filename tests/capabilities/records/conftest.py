@@ -26,7 +26,7 @@ KEY = SigningKey(bytes(range(32)))
 _TERMS = {"queue": "approvals", "mode": "approve", "hook": "intent", "due_ns": 10**18, "expires_ns": 2 * 10**18, "on_expiry": "refuse", "min_approvers": 1}
 FACTS: dict[str, dict[str, Any]] = {
     "parked": {**_TERMS, "reasons": [{"rule": "payments.person", "message": "a person has to agree"}], "attempts": [], "decisions": [], "steps": []},
-    "decided": {"by": "key_2", "name": "Ann Smith", "roles": ["reviewer"], "action": "accept", "approval": "apr_1", "complete": True},
+    "decided": {"by": "key_2", "name": "Ann Smith", "roles": ["reviewer"], "action": "accept", "approval": "apr_1", "scope_sha256": "5" * 64, "complete": True},
     "resumed": {"approvals": ["apr_1"], "why": "decided", "trace_id": "1" * 32},
 }
 """What stands in the entries of an intent that waited for a person."""

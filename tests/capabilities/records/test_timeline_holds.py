@@ -48,7 +48,7 @@ def test_it_tells_why_it_waited_for_whom_who_decided_what_and_how_it_went_on() -
         f"{PAD}steps: hold 1.00 ms",
         "  +60020.0 ms  decided   2023-11-14T22:14:20.020Z  Ann Smith (key_2): accept  others have to decide, too",
         f"{PAD}comment: fine by me [31m",
-        f"{PAD}approval: apr_1",
+        f"{PAD}approval: apr_1, of exactly 555555555555",
         "  +60030.0 ms  resumed   2023-11-14T22:14:20.030Z  decided",
         f"{PAD}approvals: apr_1",
         f"{PAD}trace: {'1' * 32}",
