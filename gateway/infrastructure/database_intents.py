@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Text, TextClause, and_, any_, bindparam, delete, insert, literal, select, update
 
 from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.database_schema import ENDED, JOINABLE, announcements, approvals, intents, payloads, task_moves, tasks
@@ -178,7 +178,7 @@ def under_way(connection: Connection, places: Collection[tuple[str, str]]) -> se
     """Those of intents (tenant, id) that have not ended."""
     found = set[tuple[str, str]]()
     for tenant, ids in _sliced(places):
-        mine = select(intents.c.id).where(intents.c.tenant == tenant, intents.c.id.in_(ids), intents.c.state.in_(("parked", "running")))
+        mine = select(intents.c.id).where(intents.c.tenant == tenant, _among(connection, ids), intents.c.state.in_(("parked", "running")))
         found.update((tenant, str(each)) for each in connection.execute(mine).scalars())
     return found
 
@@ -250,6 +250,11 @@ def _locked_places(connection: Connection, *conditions: ColumnElement[bool] | Te
 def _one(connection: Connection, *conditions: ColumnElement[bool]) -> IntentRow | None:
     row = connection.execute(select(intents).where(*conditions)).first()
     return None if row is None else IntentRow(*row)
+
+
+def _among(connection: Connection, ids: list[str]) -> ColumnElement[bool]:
+    """One of these ids. To PostgreSQL they go as one value: psycopg reads a statement anew that has a parameter for each."""
+    return intents.c.id == any_(literal(ids, ARRAY(Text))) if connection.dialect.name == "postgresql" else intents.c.id.in_(ids)
 
 
 def _sliced(places: Collection[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

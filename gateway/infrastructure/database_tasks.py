@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, tuple_, update
@@ -12,6 +12,8 @@ from gateway.infrastructure.database_schema import WAITING, announcements, appro
 
 COUNTED: Final = 10_000
 """As many tasks of a queue and state are counted at most."""
+_SLICE: Final = 500
+"""How many tasks one query names."""
 
 
 class TaskRow(NamedTuple):
@@ -126,11 +128,7 @@ def insert_task(connection: Connection, row: TaskRow) -> None:
 
 
 def change_task(connection: Connection, old: TaskRow, new: TaskRow) -> None:
-    """Write what differs, if the row is still the old one.
-
-    Raises:
-        StaleError: It is not.
-    """
+    """Write what differs, as ``database_intents.change`` does."""
     change(connection, tasks, old._asdict(), new._asdict())
 
 
@@ -156,20 +154,39 @@ class Range(NamedTuple):
 
 
 def due_tasks(connection: Connection, tenant: str, states: Collection[str], queues: Collection[str] | None, part: Range) -> list[TaskRow]:
-    """Tasks by when they are due and id. Each state of each queue is a stretch of an index, read as far as the limit."""
-    stretches = [[tasks.c.state == state] for state in sorted(set(states))]
-    if queues is not None:
-        stretches = [[tasks.c.queue == queue, *stretch] for queue in sorted(set(queues)) for stretch in stretches]
+    """Tasks by when they are due and id. Each state of each queue is a stretch of an index, read as far as the limit.
+
+    Where there are several, only the index is read for each, and then the rows that were found in all of them together.
+    """
+    stretches = _stretches(states, queues)
     within = [tasks.c.tenant == tenant]
     if part.before_ns is not None:
         within.append(tasks.c.due_ns < part.before_ns)
     if part.after is not None:
         within.append(tuple_(tasks.c.due_ns, tasks.c.id) > tuple_(literal(part.after.due_ns), literal(part.after.task_id)))
-    found = list[TaskRow]()
+    order = (tasks.c.due_ns, tasks.c.id)
+    if len(stretches) == 1:
+        return [TaskRow(*row) for row in connection.execute(select(tasks).where(*within, *stretches[0]).order_by(*order).limit(part.limit))]
+    found = list[tuple[int, str]]()
     for stretch in stretches:
-        query = select(tasks).where(*within, *stretch).order_by(tasks.c.due_ns, tasks.c.id).limit(part.limit)
-        found += [TaskRow(*row) for row in connection.execute(query)]
-    return sorted(found, key=lambda row: (row.due_ns, row.id))[: part.limit]
+        found += [(row[0], row[1]) for row in connection.execute(select(*order).where(*within, *stretch).order_by(*order).limit(part.limit))]
+    return _tasks_of(connection, tenant, [task_id for _, task_id in sorted(found)[: part.limit]])
+
+
+def _stretches(states: Collection[str], queues: Collection[str] | None) -> list[list[ColumnElement[bool]]]:
+    of_states = [[tasks.c.state == state] for state in sorted(set(states))]
+    if queues is None:
+        return of_states
+    return [[tasks.c.queue == queue, *stretch] for queue in sorted(set(queues)) for stretch in of_states]
+
+
+def _tasks_of(connection: Connection, tenant: str, ids: Sequence[str]) -> list[TaskRow]:
+    """A tenant's tasks, in the order of their ids here."""
+    found = dict[str, TaskRow]()
+    for start in range(0, len(ids), _SLICE):
+        query = select(tasks).where(tasks.c.tenant == tenant, tasks.c.id.in_(ids[start : start + _SLICE]))
+        found |= {row.id: TaskRow(*row) for row in connection.execute(query)}
+    return [found[each] for each in ids]
 
 
 def lapsed_tasks(connection: Connection, now_ns: int, limit: int) -> list[TaskRow]:

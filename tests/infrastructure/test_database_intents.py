@@ -146,7 +146,8 @@ def test_each_question_has_its_index(database: Database, name: str) -> None:
         READS[name](IntentStore(database), TaskStore(database))
     plans = [step for statement, parameters in sent if statement.startswith("SELECT") for step in plan(database, statement, parameters)]
     assert plans
-    assert all(f"USING INDEX {NEEDED[name]}" in step or f"USING COVERING INDEX {NEEDED[name]}" in step for step in plans), plans
+    assert all(f"INDEX {NEEDED[name]} " in step or (name.endswith("queues") and "INDEX sqlite_autoindex_tasks_1 " in step) for step in plans), plans
+    assert any(NEEDED[name] in step for step in plans)
 
 
 @pytest.mark.services

@@ -21,11 +21,11 @@ def task_facts(row: TaskRow, now_ns: int, *, approvals: Sequence[ApprovalRow] = 
     A claim that has lapsed is none: such a task is ``open``. ``approvals`` are those of the task; revoked ones are left out. With ``url_prefix``, the address
     of the gateway, ``url`` is the task's own.
     """
-    claimed = row.state == TaskState.CLAIMED and (row.claimed_until_ns or 0) > now_ns
     given = [each for each in approvals if each.task_id == row.id and each.revoked_ns is None]
     facts: Json = {"id": row.id, "object": "task", "intent": row.intent_id}
     facts |= {"queue": row.queue, "mode": row.mode, "hook": row.hook}
-    facts |= {"state": TaskState.OPEN.value if row.state == TaskState.CLAIMED and not claimed else row.state, "version": row.version, "route": row.route}
+    facts |= _claim_facts(row, now_ns)
+    facts |= {"version": row.version, "route": row.route}
     facts |= {"requester": {"id": row.requester, "name": row.requester_name}}
     facts |= {"reasons": orjson.loads(row.reasons), "signals": orjson.loads(row.signals), "confidence": row.confidence}
     facts |= {
@@ -36,8 +36,6 @@ def task_facts(row: TaskRow, now_ns: int, *, approvals: Sequence[ApprovalRow] = 
     }
     facts |= {"on_expiry": row.on_expiry, "min_approvers": row.min_approvers, "distinct_from": orjson.loads(row.distinct_from), "overdue": row.due_ns <= now_ns}
     facts |= {"approvals": [_approval_facts(each) for each in given], "outcome": row.outcome}
-    facts |= {"claimed_by": {"id": row.claimed_by, "name": row.claimed_name} if claimed else None}
-    facts |= {"claimed_until": timestamp(row.claimed_until_ns) if claimed and row.claimed_until_ns is not None else None}
     facts["actions"] = _actions(row, given)
     if url_prefix is not None:
         facts["url"] = f"{url_prefix.rstrip('/')}/v1/tasks/{row.id}"
@@ -47,6 +45,16 @@ def task_facts(row: TaskRow, now_ns: int, *, approvals: Sequence[ApprovalRow] = 
 def move_facts(move: TaskMove) -> Json:
     """A line of a task's history as JSON."""
     return {"at": timestamp(move.at_ns), "move": move.move, "by": {"id": move.by, "name": move.name}, "facts": orjson.loads(move.facts)}
+
+
+def _claim_facts(row: TaskRow, now_ns: int) -> Json:
+    """The state, and who works on it until when."""
+    if row.state != TaskState.CLAIMED:
+        return {"state": row.state, "claimed_by": None, "claimed_until": None}
+    if row.claimed_until_ns is None or row.claimed_until_ns <= now_ns:
+        return {"state": TaskState.OPEN.value, "claimed_by": None, "claimed_until": None}
+    who = {"id": row.claimed_by, "name": row.claimed_name}
+    return {"state": row.state, "claimed_by": who, "claimed_until": timestamp(row.claimed_until_ns)}
 
 
 def _approval_facts(row: ApprovalRow) -> Json:
