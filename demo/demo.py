@@ -1,4 +1,4 @@
-"""``make demo``: the governed call, told in eight stories on real processes. Exits 0 only if every story is true."""
+"""``make demo``: the governed call, told in ten stories on real processes. Exits 0 only if every story is true."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 import openai
 from crash import crash
 from failures import FAILURES
+from people import PEOPLE
 from stage import ROOT, Stage
 from stories import STORIES, NotAsToldError, Told
 
@@ -34,7 +35,7 @@ def show(stage: Stage, told: Told) -> None:
 def tell(stage: Stage, key: str) -> list[tuple[str, str, bool, str]]:
     """All stories in order; the rows of the summary."""
     rows = []
-    for number, title, story in (*STORIES, *FAILURES, ("8", "kill -9 in mid-load, and nothing is lost", crash)):
+    for number, title, story in (*STORIES, *FAILURES, *PEOPLE, ("10", "kill -9 in mid-load, and nothing is lost", crash)):
         print(f"\n{number}. {title}\n   {(story.__doc__ or '').strip()}")
         began = time.monotonic()
         try:
@@ -53,7 +54,8 @@ def main() -> int:
     stage = Stage(folder)
     try:
         stage.prepare()
-        key = stage.new_key("demo", "support")  # before the start: a running gateway may take a moment to learn of it
+        # Before the start: a running gateway may take a moment to learn of a key.
+        key, stage.reviewer_key = stage.new_key("demo", "support"), stage.new_key("Ada Example", "support", "reviewer")
         stage.start_provider()
         print(f"The gateway is ready after {stage.start_gateway():.2f} s on {stage.base_url}, in front of a provider that only simulates a model.")
         rows = tell(stage, key)

@@ -82,10 +82,10 @@ def repairs(stage: Stage, key: str) -> Told:
 
 
 def doubts(stage: Stage, key: str) -> Told:
-    """An answer of low confidence: policy refuses it, and its record has the score and every signal."""
+    """An answer of low confidence, where nobody is there to review it: policy refuses it, and its record has the score and every signal."""
     told = Told()
     try:
-        client_of(stage, key).chat.completions.create(model="triage", messages=[{"role": "user", "content": "Which team looks after pier nine?"}])
+        client_of(stage, key).chat.completions.create(model="triage-auto", messages=[{"role": "user", "content": "Which team looks after pier nine?"}])
     except openai.PermissionDeniedError as error:
         told.record = error.response.headers["x-gateway-record"]
         told.say("client raised", f"{type(error).__name__}, code {error.code}")

@@ -33,6 +33,8 @@ class Stage:
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "config.yaml"
         self.provider_log = folder / "provider.log"
+        self.reviewer_key = ""
+        """Of the person who reviews."""
         self._provider: subprocess.Popen[bytes] | None = None
         self._gateway: subprocess.Popen[bytes] | None = None
 
@@ -47,16 +49,18 @@ class Stage:
         self.config.write_text(text.replace("path: policies", f"path: {policies}"))
         self.command("init")
 
-    def command(self, *words: str, check: bool = True) -> str:
-        """Run ``gateway WORDS`` on the demo's config; its output."""
-        done = subprocess.run([GATEWAY, *words, "--config", self.config], capture_output=True, text=True, check=False)
+    def command(self, *words: str, check: bool = True, key: str = "") -> str:
+        """Run ``gateway WORDS`` on the demo's config, in the name of who has ``key``; its output."""
+        environment = {**os.environ, "GATEWAY_KEY": key}
+        done = subprocess.run([GATEWAY, *words, "--config", self.config], capture_output=True, text=True, check=False, env=environment)
         if check and done.returncode != 0:
             raise SystemExit(f"demo: gateway {' '.join(words)} failed with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def new_key(self, name: str, team: str) -> str:
+    def new_key(self, name: str, team: str, *roles: str) -> str:
         """An API key of tenant acme."""
-        shown = self.command("keys", "create", "--tenant", "acme", "--name", name, "--team", team, "--route", "*")
+        given = [word for role in roles for word in ("--role", role)]
+        shown = self.command("keys", "create", "--tenant", "acme", "--name", name, "--team", team, "--route", "*", *given)
         return next(word for word in shown.split() if word.startswith("gw_") and word.count("_") >= 2)
 
     def start_provider(self) -> None:

@@ -26,13 +26,13 @@ CONTROLS = (("      - target: simulated-backup\n", ""), ("repair: {asks: 1, temp
 def demo(**instead: Path) -> subprocess.CompletedProcess[str]:
     """The demo with another ``policies`` folder or ``config`` file."""
     environment = {**os.environ, **{f"DEMO_{name.upper()}": str(path) for name, path in instead.items()}}
-    return subprocess.run([CLIENT, ROOT / "demo" / "demo.py"], capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run([CLIENT, ROOT / "demo" / "demo.py"], capture_output=True, text=True, env=environment, timeout=180, check=False)
 
 
 def test_the_demo_is_true_as_it_ships() -> None:
     told = demo()
     assert told.returncode == 0, told.stdout + told.stderr
-    assert told.stdout.count("  ok    ") == 8
+    assert told.stdout.count("  ok    ") == 10
 
 
 def test_the_demo_fails_where_policy_reveals_and_allows_everything(tmp_path: Path) -> None:
@@ -40,7 +40,15 @@ def test_the_demo_fails_where_policy_reveals_and_allows_everything(tmp_path: Pat
         (tmp_path / f"{hook}.rego").write_text(REVEALS_ALL.format(hook=hook))
     told = demo(policies=tmp_path)
     assert told.returncode == 1, told.stdout + told.stderr
-    for story in ("1. personal data", "2. policy says no", "3. the model volunteers", "4. a tool conversation", "7. an answer that is not to be trusted"):
+    for story in (
+        "1. personal data",
+        "2. policy says no",
+        "3. the model volunteers",
+        "4. a tool conversation",
+        "7. an answer that is not to be trusted",
+        "8. a doubtful answer",
+        "9. a held payment",
+    ):
         assert f"  FAIL  {story}" in told.stdout
 
 
@@ -53,9 +61,9 @@ def test_the_demo_fails_without_fallback_repair_and_confidence(tmp_path: Path) -
     config.write_text(text)
     told = demo(config=config)
     assert told.returncode == 1, told.stdout + told.stderr
-    for story in ("5. the provider fails", "6. an answer breaks its schema", "7. an answer that is not to be trusted"):
+    for story in ("5. the provider fails", "6. an answer breaks its schema", "7. an answer that is not to be trusted", "8. a doubtful answer"):
         assert f"  FAIL  {story}" in told.stdout
-    assert told.stdout.count("  ok    ") == 5
+    assert told.stdout.count("  ok    ") == 6
 
 
 @pytest.fixture(autouse=True)
