@@ -118,7 +118,10 @@ def gather(chunks: Iterable[Json]) -> Json:
 def chunks_of(answer: Json) -> list[Json]:
     """The chunks of a stream that brings a complete answer: one with what each choice says, one with its finish."""
     envelope = {**{name: answer[name] for name in _ENVELOPE if name in answer}, "object": "chat.completion.chunk"}
-    said = [{"index": choice["index"], "delta": _delta(choice["message"]), "logprobs": choice.get("logprobs")} for choice in answer["choices"]]
+    said = [
+        {"index": choice["index"], "delta": _delta(choice["message"]), "logprobs": choice.get("logprobs"), "finish_reason": None}
+        for choice in answer["choices"]
+    ]
     finishes = [{"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]} for choice in answer["choices"]]
     return [{**envelope, "choices": said}, {**envelope, "choices": finishes, "usage": answer.get("usage")}]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.capabilities.streaming import FinishHolder, checked_chunk, error_event, gather
+from gateway.capabilities.streaming import FinishHolder, checked_chunk, chunks_of, error_event, gather
 from gateway.errors import UpstreamMalformed
 
 
@@ -130,3 +130,9 @@ def test_a_very_long_answer_is_gathered_without_being_copied_again_and_again() -
     choice = gather(chunks)["choices"][0]
     assert len(choice["message"]["content"]) == 1_000_000
     assert len(choice["logprobs"]["content"]) == 200_000
+
+
+def test_every_choice_of_every_chunk_has_a_finish_reason_as_the_protocol_demands() -> None:
+    message = {"role": "assistant", "content": "Hello"}
+    answer = {"id": "c1", "model": "m", "choices": [{"index": index, "message": message, "finish_reason": "stop"} for index in range(2)]}
+    assert [[choice["finish_reason"] for choice in each["choices"]] for each in chunks_of(answer)] == [[None, None], ["stop", "stop"]]
