@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 
 from gateway.capabilities.approvals import Hold, grant
@@ -39,7 +40,7 @@ class Sweeper:
         self._sweep_s = sweep_s
         self._task: asyncio.Task[None] | None = None
         self._going: set[tuple[str, str]] = set()
-        self._cleaned = time.monotonic()
+        self._cleaned = -math.inf  # the first look cleans: what a process that died left is not kept until one has lived for a minute
 
     def start(self) -> None:
         """Begin to look."""
