@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -13,6 +13,7 @@ from tests.chaos.wire import Answer
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 _RECORD = re.compile(rb"\r\nx-gateway-record: *(\S+)", re.IGNORECASE)
+_JSON = re.compile(rb"\r\ncontent-type: *application/json", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 
@@ -32,6 +33,10 @@ class Seen:
     """The code of an error: of the body, or of the event that ended the stream."""
     choices: list[Json]
     """What came of the answer, in the form of which records keep the digest."""
+    gateway: Json = field(default_factory=dict)
+    """What the gateway says of it, beside what the model does."""
+    body: Json | None = None
+    """The whole JSON, where that is what came."""
 
     @property
     def text(self) -> str:
@@ -46,19 +51,28 @@ def read(answer: Answer) -> Seen:
     if status is None or not end:
         return Seen(status=0, record=None, complete=False, finished=False, error=None, choices=[])
     record = _RECORD.search(head)
-    streamed = _CHUNKED.search(head) is not None
-    events = list(_events(_unchunked(rest))) if streamed else [rest] if answer.whole else []
+    chunked = _CHUNKED.search(head) is not None
+    streamed = chunked and _JSON.search(head) is None  # JSON comes in chunks after whitespace that kept the connection alive
+    content = _unchunked(rest) if chunked else rest
+    events = list(_events(content)) if streamed else [content] if answer.whole else []
     bodies: list[Json] = [orjson.loads(event) for event in events if event != b"[DONE]"]
-    choices = _gathered(bodies) if streamed else [_choice(choice["message"], choice) for body in bodies for choice in body.get("choices", ())]
+    choices = _gathered(bodies) if streamed else [choice for body in bodies for choice in choices_of(body)]
     finished = bool(choices) and all(choice["finish_reason"] for choice in choices)
     return Seen(
         status=int(status[1]),
         record=record[1].decode() if record else None,
         complete=finished and (b"[DONE]" in events if streamed else answer.whole),
         finished=finished,
-        error=next((body["error"].get("code") for body in bodies if "error" in body), None),
+        error=next((body["error"].get("code") for body in bodies if body.get("error")), None),
         choices=choices,
+        gateway=next((body["gateway"] for body in bodies if body.get("gateway")), {}),
+        body=bodies[0] if bodies and not streamed else None,
     )
+
+
+def choices_of(body: Json) -> list[Json]:
+    """The choices of a whole answer, in the form of which records keep the digest."""
+    return [_choice(choice["message"], choice) for choice in body.get("choices", ())]
 
 
 def _unchunked(rest: bytes) -> bytes:

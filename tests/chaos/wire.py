@@ -47,6 +47,11 @@ class Wire(asyncio.Protocol):
         """Whether a request was sent whose answer is not whole yet."""
         return self._answer is not None and not self._answer.done()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent on it any more."""
+        return self._transport is None or self._transport.is_closing()
+
     async def call(self, request: bytes) -> Answer:
         """Send a request and wait for its whole answer, or for what there is of it when the connection ends."""
         self.send(request)
