@@ -167,7 +167,7 @@ def _changes(field: Field, order: int, known: _Known) -> Iterator[Candidate]:
     if types & {"integer", "number"}:
         made += _moved(field, about, whole="number" not in types)
     if "array" in types:
-        made += _approved(field, about, known.approval) if field.path == APPROVALS else _lengthened(field, about)
+        made += _lengthened(field, about, known.approval)
     if field.optional:
         made.append((_DROPPED, 0, 0, field.path, NOTHING))
     if "string" in types:
@@ -193,22 +193,17 @@ def _moved(field: Field, about: Iterable[tuple[int, Any]], *, whole: bool) -> It
                 yield _MOVED, abs(new - value), tier, field.path, new
 
 
-def _lengthened(field: Field, about: list[tuple[int, Any]]) -> Iterator[tuple[int, float, int, Steps, Any]]:
-    """An entry less, and one more at the end."""
+def _lengthened(field: Field, about: list[tuple[int, Any]], approval: Json) -> Iterator[tuple[int, float, int, Steps, Any]]:
+    """An entry less, and one more at the end; of approvals a whole one, by anybody or by somebody with a role that the policy knows."""
     size = len(field.value) if isinstance(field.value, list) else 0
     for at in range(min(size, MAX_VALUES)):
         yield _TAKEN, 0, 0, (*field.path, at), NOTHING
+    if field.path == APPROVALS:
+        yield _ADDED, 0, 0, (*field.path, size), approval
+        yield from ((_ADDED, 1, tier, (*field.path, size), approval | {"roles": [role]}) for tier, role in _texts(about))
+        return
     for tier, new in _entries_of(form_of(field.form.schema.get("items", {})), about):
         yield _ADDED, 0, tier, (*field.path, size), new
-
-
-def _approved(field: Field, about: list[tuple[int, Any]], approval: Json) -> Iterator[tuple[int, float, int, Steps, Any]]:
-    """An approval less, and one more: by anybody, and by somebody with a role that the policy knows."""
-    size = len(field.value) if isinstance(field.value, list) else 0
-    yield from ((_TAKEN, 0, 0, (*field.path, at), NOTHING) for at in range(min(size, MAX_VALUES)))
-    yield _ADDED, 0, 0, (*field.path, size), approval
-    for tier, role in _texts(about):
-        yield _ADDED, 1, tier, (*field.path, size), approval | {"roles": [role]}
 
 
 def _types_of(value: Any) -> frozenset[str]:
