@@ -243,8 +243,9 @@ class Server(uvicorn.Server):
         log.info("server.ready", address=address, policy=services.policy.revision, recovered=services.records.recovered)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new intents, finish what runs, then stop."""
+        """Take no new intents, tell those who wait for people where they stand, finish what runs, then stop."""
         self._gateway.services.limits.draining = True
+        self._gateway.services.waiting.close()
         log.info("server.draining")
         await super().shutdown(sockets)
         await self._running.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pydantic
 import pytest
 
 from tests.e2e.asking import said, text_of
+from tests.e2e.conftest import Deploy
 from tests.e2e.deployment import Deployment, eventually
 
 AT_ONCE = {"x-gateway-wait": "0"}
@@ -181,3 +183,15 @@ def test_a_client_that_times_out_and_retries_with_a_key_makes_one_call(people: P
         text, _, _ = whole(client.chat.completions.create(model="assistant", messages=said(f"{marker} Count slowly"), stream=streamed, extra_headers=headers))
     assert text.startswith("one two three")
     assert len(people.gateway.provider.received(marker)) == 1
+
+
+def test_a_gateway_that_stops_tells_who_waits_where_they_stand(deploy: Deploy, key: str) -> None:
+    gateway = deploy({})  # with keep-alives so rare that none of them can be what ends the wait
+    gateway.start()
+    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, max_retries=0, timeout=20) as client, ThreadPoolExecutor(1) as waiting:
+        call = waiting.submit(lambda: whole(pay(client, f"{uuid4().hex} pay")))
+        eventually("somebody waits", lambda: gateway.metric("gateway_callers_waiting") == 1)
+        gateway.signal()
+        text, _, added = call.result(10)
+    assert (text, added["state"]) == ("", "parked")
+    assert gateway.wait() == -signal.SIGTERM

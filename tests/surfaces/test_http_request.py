@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.surfaces.http_request import ClientGoneError, Departure, Message, RequestLimits, Scope, bearer_key, check_headers, header, read_json
+from gateway.surfaces.http_request import ClientGoneError, Departure, Message, RequestLimits, Scope, bearer_key, check_headers, header, headers_of, read_json
 from gateway.testing import LocalGateway
 
 LIMITS = RequestLimits(body_bytes=100, header_bytes=200, json_depth=4)
@@ -107,3 +107,12 @@ def test_a_departure_is_told_once_to_who_listens_and_at_once_to_who_comes_late()
     departure.happen()
     departure.listen(lambda: told.append("late"))
     assert told == ["first", "late"]
+
+
+def test_several_headers_are_found_in_one_look_each_at_most_once() -> None:
+    given = scope({"a": "1", "b": "2", "c": "3"})
+    assert headers_of(given, frozenset({b"a", b"c", b"d"})) == {b"a": "1", b"c": "3"}
+    given["headers"].append((b"a", b"4"))
+    assert headers_of(given, frozenset({b"b"})) == {b"b": "2"}
+    with pytest.raises(GatewayError, match="more than once"):
+        headers_of(given, frozenset({b"a"}))
