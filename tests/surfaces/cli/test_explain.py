@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.capabilities.records.signing import SigningKey
+from gateway.capabilities.records.writer import RecordWriter
+from gateway.infrastructure.database import Database
+from gateway.settings import load
 from gateway.surfaces.cli.explain import command
 from gateway.surfaces.cli.policy import command as policy
 from gateway.surfaces.cli.records import command as records
 from gateway.testing import ENV, local_gateway
+from tests.capabilities.records.conftest import Shelf
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 Run = Callable[..., Result]
@@ -125,3 +130,21 @@ def test_an_erased_input_is_a_clear_error(evaluate: Run, run: Run, ids: dict[str
     refused = evaluate("--record", ids["allowed"], "--tenant", "acme")
     assert (refused.exit_code, "erased because somebody asked for that" in refused.stderr) == (2, True)
     assert "not on record any more" in run(ids["allowed"], "--tenant", "acme").output
+
+
+def test_who_decided_about_an_intent_that_waited_and_for_how_long_is_told(run: Run, made: tuple[Path, dict[str, str]]) -> None:
+    config = load(made[0])
+
+    async def park() -> None:
+        writer = RecordWriter(Database(config.database), heads=config.records.heads, key=SigningKey(config.keys.record_signing.reveal()))
+        await writer.start()
+        await writer.move(lambda _: None, Shelf.opened("int_w0"), Shelf.held("parked", "int_w0", at_ns=10**18))
+        await writer.move(lambda _: None, Shelf.opened("int_w1"), Shelf.held("parked", "int_w1", at_ns=10**18), Shelf.held("decided", "int_w1"))
+        await writer.move(lambda _: None, Shelf.held("resumed", "int_w1", at_ns=10**18 + 90 * 10**9))
+        await writer.close()
+
+    asyncio.run(park())
+    assert "held for a person in queue approvals: it still waits; decided by nobody yet" in run("int_w0", "--tenant", "acme").output
+    assert "held for a person in queue approvals: it waited 90.0 s; decided by Ann Smith (accept)" in run("int_w1", "--tenant", "acme").output
+    (hold,) = json.loads(run("int_w1", "--tenant", "acme", "--json").output)["holds"]
+    assert (hold["waited_ms"], hold["decided"][0]["scope_sha256"]) == (90_000.0, "5" * 64)
