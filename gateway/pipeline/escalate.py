@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.capabilities.approvals import hold_sha256
 from gateway.domain import Decision, Hook, Reason
-from gateway.domain_tasks import QUEUE_PREFIX, ApprovalTerms, Mode
+from gateway.domain_tasks import EXPIRY, QUEUE_PREFIX, ApprovalTerms, Mode
 from gateway.pipeline.intent import Denied, Intent
 from gateway.pipeline.parked import Held
 from gateway.pipeline.services import Services
@@ -43,7 +43,8 @@ def escalated(services: Services, intent: Intent, decision: Decision) -> Held | 
     held = held_for(services, intent, decision)
     if isinstance(held, Denied):
         return held
-    if len([approval for approval in intent.approvals if approval.hold_sha256 == held.hold_sha256]) >= held.min_approvers:
+    given = [approval.by for approval in intent.approvals if approval.hold_sha256 == held.hold_sha256]
+    if len(given) >= held.min_approvers or EXPIRY in given:
         why = "policy holds it for the same reasons though it was approved; it has to look at input.approvals"
         return Denied(decision=decision, reasons=(Reason("policy.approval_ignored", why), *held.reasons))
     if intent.row is not None and intent.row.holds >= MOST_HOLDS:
@@ -57,7 +58,7 @@ def held_for(services: Services, intent: Intent, decision: Decision) -> Held | D
     terms = verdict.obligations.approval or _STRICTEST
     queue = _queue(services, intent, terms.queue)
     if verdict.outcome != "escalate" or queue is None:
-        return Denied(decision=decision, reasons=(Reason("no queue", _no_queue(services, terms.queue)), *verdict.reasons))
+        return Denied(decision=decision, reasons=(Reason("no queue", _no_queue(services, intent, terms.queue)), *verdict.reasons))
     mode = terms.mode or _LATER[hook]
     on_expiry = terms.on_expiry or queue.on_expiry
     unmet = _unmet(services, intent, hook, mode, on_expiry)
@@ -87,14 +88,14 @@ def _queue(services: Services, intent: Intent, named: str | None) -> Queue | Non
     return next(iter(queues.values())) if len(queues) == 1 else queues.get(_DEFAULT)
 
 
-def _no_queue(services: Services, named: str | None) -> str:
+def _no_queue(services: Services, intent: Intent, named: str | None) -> str:
     if not services.queues:
         return "policy wants a person to decide, and the config has no queue of people"
-    if named is not None and named not in services.queues:
+    if not services.payload_keys.has(intent.subject.tenant):
+        return "policy wants a person to decide, and nothing can be kept for this tenant: tenants.NAME.payload_key is not set"
+    if named is not None:
         return "policy wants a person of a queue to decide that the config does not have"
-    if named is None:
-        return "policy wants a person to decide and names no queue; the config has several, and none named default"
-    return "policy wants a person to decide, and nothing can be kept for this tenant: tenants.NAME.payload_key is not set"
+    return "policy wants a person to decide and names no queue; the config has several, and none named default"
 
 
 def _unmet(services: Services, intent: Intent, hook: Hook, mode: Mode, on_expiry: str) -> str | None:

@@ -17,6 +17,7 @@ from gateway.capabilities.tasks.store import new_task_id
 from gateway.domain import Destination, Json, State, Subject
 from gateway.domain_tasks import Mode, TaskState
 from gateway.errors import Conflict, GatewayError, RecordUnavailable
+from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_intents import IntentRow, JoinError, PayloadRow, TakenError
 from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.database_tasks import TaskRow
@@ -42,13 +43,15 @@ async def hold(services: Services, intent: Intent, held: Held, answer: Answer | 
 
 
 async def _hold(services: Services, intent: Intent, held: Held, answer: Answer | None) -> Parked | Refused:
+    recorded = intent.on_record
     try:
         return await _parked(services, intent, held, answer)
-    except JoinError as join:
-        return await joined(services, intent, join.intent_id)
-    except TakenError as taken:
-        return await _taken(services, intent, taken.row)
     except (MoveRefused, GatewayError) as failure:
+        intent.on_record = recorded  # what was to be said of the hold was left out with it
+        if isinstance(failure, JoinError):
+            return await joined(services, intent, failure.intent_id)
+        if isinstance(failure, TakenError):
+            return await _taken(services, intent, failure.row)
         error = failure if isinstance(failure, GatewayError) else RecordUnavailable("the gateway lost this intent to another process; ask again")
         return await refuse(services, intent, error)
 
@@ -65,9 +68,8 @@ async def _parked(services: Services, intent: Intent, held: Held, answer: Answer
     task = _task(services, intent, held, row, draft, now_ns)
     row = row._replace(task_id=task.id)
     kept_until_ns = task.expires_ns + services.longest_wait_ns
-    payloads = [context_row(services, row.tenant, row.id, context, expires_ns=kept_until_ns)]
-    if intent.resumed is None:
-        payloads.append(call_row(services, intent, expires_ns=kept_until_ns))
+    # The call too, each time: what was kept when the intent was first held would end before a later, longer hold does.
+    payloads = [call_row(services, intent, expires_ns=kept_until_ns), context_row(services, row.tenant, row.id, context, expires_ns=kept_until_ns)]
     if draft is not None:
         payloads.append(draft_row(services, row.tenant, row.id, draft, expires_ns=kept_until_ns))
     await _move(services, intent, row, task, payloads, [*beginning, _entry(intent, held, task)])
@@ -91,12 +93,13 @@ async def _move(services: Services, intent: Intent, row: IntentRow, task: TaskRo
     alone = intent.resumed is not None or intent.call.idempotency_key is not None
     effect = park(row, task=task, payloads=payloads, announce=queue.webhook is not None, join_since_ns=None if alone else row.created_ns - services.join_ns)
     moved = services.records.move(effect, *entries)
-    if intent.opened is None:
-        intent.opened = moved
+    begins = intent.opened is None
+    intent.opened = intent.opened or moved
     try:
         await moved
-    except (JoinError, TakenError):
-        intent.opened = None  # its beginning was left out with the rest
+    except MoveRefused:
+        if begins:
+            intent.opened = None  # its beginning was left out with the rest
         raise
 
 
@@ -246,6 +249,8 @@ async def joined(services: Services, intent: Intent, other: str) -> Parked | Ref
         found = await asyncio.to_thread(services.intents.load, intent.subject.tenant, other)
     except RecordUnavailable as error:
         return Refused(intent=intent, error=error)
+    except DatabaseError:
+        return Refused(intent=intent, error=RecordUnavailable("the gateway cannot read what this call has joined; ask again"))
     if found is None:
         return Refused(intent=intent, error=RecordUnavailable("what this call joined has ended meanwhile; ask again"))
     waiting = found.task is not None and found.row.state == State.PARKED
