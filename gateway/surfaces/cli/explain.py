@@ -66,6 +66,13 @@ async def _kept(settings: Settings) -> Bundle:
     return bundle
 
 
+def _held(hold: Json) -> str:
+    """How long an intent waited for people, and who they were."""
+    who = ", ".join(f"{one['name'] or one['by']} ({one['action']})" for one in hold["decided"]) or "nobody yet"
+    waited = "it still waits" if hold["waited_ms"] is None else f"it waited {hold['waited_ms'] / 1000:,.1f} s"
+    return f"held for a person in queue {hold['queue']}: {waited}; decided by {who}"
+
+
 def _summary(told: Json) -> Iterator[str]:
     """What the timeline does not have."""
     yield ""
@@ -73,10 +80,7 @@ def _summary(told: Json) -> Iterator[str]:
     yield f"cost in all: {'not known' if cost is None else f'{cost:,} micro-USD'}, {len(told['attempts'])} attempts, {told['duration_ms'] or '-'} ms"
     if told["trace"]["link"]:
         yield f"trace: {told['trace']['link']}"
-    for hold in told["holds"]:
-        who = ", ".join(f"{one['name'] or one['by']} ({one['action']})" for one in hold["decided"]) or "nobody yet"
-        waited = "it still waits" if hold["waited_ms"] is None else f"it waited {hold['waited_ms'] / 1000:,.1f} s"
-        yield f"held for a person in queue {hold['queue']}: {waited}; decided by {who}"
+    yield from map(_held, told["holds"])
     for decision in told["decisions"]:
         choice = f", choice {decision['choice']}" if decision["choice"] else ""
         yield ""
