@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, tuple_, update
@@ -10,8 +10,6 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, li
 from gateway.infrastructure.database_intents import StaleError, change, locked
 from gateway.infrastructure.database_schema import WAITING, announcements, approvals, task_moves, tasks
 
-COUNTED: Final = 10_000
-"""As many tasks of a queue and state are counted at most."""
 _SLICE: Final = 500
 """How many tasks one query names."""
 
@@ -193,21 +191,6 @@ def lapsed_tasks(connection: Connection, now_ns: int, limit: int) -> list[TaskRo
     """Tasks that nobody decided in time, those first that ended first."""
     query = select(tasks).where(WAITING, tasks.c.expires_ns <= now_ns).order_by(tasks.c.expires_ns).limit(limit)
     return [TaskRow(*row) for row in connection.execute(query)]
-
-
-def waiting_counts(connection: Connection, tenant: str) -> Mapping[tuple[str, str], int]:
-    """How many tasks of each queue are open and claimed, up to ``COUNTED`` of each."""
-    first = select(func.min(tasks.c.queue).label("queue")).where(tasks.c.tenant == tenant).cte("names", recursive=True)
-    following = select(func.min(tasks.c.queue)).where(tasks.c.tenant == tenant, tasks.c.queue > first.c.queue).scalar_subquery()
-    names = first.union_all(select(following).where(first.c.queue.is_not(None)))
-    found = dict[tuple[str, str], int]()
-    for queue in connection.execute(select(names.c.queue).where(names.c.queue.is_not(None))).scalars().all():
-        for state in ("open", "claimed"):
-            some = select(tasks.c.id).where(tasks.c.tenant == tenant, tasks.c.queue == queue, tasks.c.state == state).limit(COUNTED)
-            count = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
-            if count:
-                found[str(queue), state] = int(count)
-    return found
 
 
 def moves_of(connection: Connection, tenant: str, task_id: str) -> list[TaskMove]:

@@ -119,7 +119,6 @@ def _measured(database: Database, count: int) -> Iterator[tuple[str, float, floa
         ("list, all queues, half way", lambda: found.page("acme", queues=None, cursor=deep, **page)),
         ("list, one queue", lambda: found.page("acme", queues=["q03"], cursor=None, **page)),
         ("list, 20 queues", lambda: found.page("acme", queues=[f"q{number:02}" for number in range(QUEUES)], cursor=None, **page)),
-        ("counts", lambda: found.counts("acme")),
         ("sweep: ready, none", lambda: store.ready(10_000, 100)),
         ("sweep: lapsed, none", lambda: found.lapsed(10_000, 100)),
         ("1,000 waiters", lambda: store.ended(places)),

@@ -8,7 +8,7 @@ Of a task and its intent, the intent is locked first.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, TypedDict, Unpack
 
 import orjson
@@ -116,11 +116,6 @@ class TaskStore:
         """What a person may see of an intent that waits, encrypted."""
         with self._database.read() as connection:
             return intent_rows.payload_of(connection, tenant, intent_id, CONTEXT)
-
-    def counts(self, tenant: str) -> Mapping[tuple[str, str], int]:
-        """How many tasks are open and claimed, by queue and state; ``database_tasks.COUNTED`` stands for as many or more."""
-        with self._database.read() as connection:
-            return rows.waiting_counts(connection, tenant)
 
     def lapsed(self, now_ns: int, limit: int) -> list[TaskRow]:
         """Tasks of all tenants that nobody decided in time."""

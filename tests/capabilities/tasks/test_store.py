@@ -29,7 +29,6 @@ from gateway.capabilities.tasks.store import (
 from gateway.domain import State
 from gateway.domain_tasks import TASK_MOVES, Action, TaskState
 from gateway.errors import InvalidRequest
-from gateway.infrastructure import database_tasks
 from gateway.infrastructure.database import Database
 from gateway.infrastructure.database_ledger import Effect
 from gateway.infrastructure.database_tasks import AnnouncementRow, TaskRow, insert_approval, insert_task
@@ -355,23 +354,13 @@ def test_a_wrong_cursor_is_said_to_be_one(store: TaskStore) -> None:
     assert "OR" not in caught.value.message
 
 
-def test_what_waits_is_counted_by_queue_and_state_up_to_a_limit(database: Database, store: TaskStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [a_task(str(number), state)._replace(queue=queue) for number, (queue, state) in enumerate(product("abc", [*TaskState, TaskState.OPEN]))]
-    fill(database, [*rows, a_task("g", tenant="globex")._replace(queue="z")])
-    expected = {(queue, state): count for queue, (state, count) in product("abc", [("open", 2), ("claimed", 1)])}
-    assert store.counts("acme") == expected
-    monkeypatch.setattr(database_tasks, "COUNTED", 1)
-    assert set(store.counts("acme").values()) == {1}
-    assert store.counts("nobody") == {}
-
-
 def test_no_tenant_sees_or_moves_what_is_anothers(desk: Desk, store: TaskStore, database: Database) -> None:
     desk.park(announce=True)
     with database.write() as connection:
         insert_approval(connection, an_approval())
     old = IntentStore(database).load("acme", "int_1")
     assert store.get("globex", "tsk_1") is None
-    assert (store.moves("globex", "tsk_1"), store.approvals("globex", "tsk_1"), store.context("globex", "int_1"), store.counts("globex")) == ([], [], None, {})
+    assert (store.moves("globex", "tsk_1"), store.approvals("globex", "tsk_1"), store.context("globex", "int_1")) == ([], [], None)
     assert store.page("globex", states=list(TaskState), queues=["approvals"], due_before_ns=None, cursor=None, limit=10).items == []
     foreign: list[Effect[Any]] = [
         claim("globex", "tsk_1", by=ANN, name="Ann", now_ns=1, until_ns=2),
