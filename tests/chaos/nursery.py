@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import orjson
 
 from gateway.__main__ import main
+from gateway.infrastructure import database_postgres
 from gateway.surfaces.cli import run
 from tests.stage import ROOT, Stage, answers_200
 
@@ -108,7 +109,8 @@ def _serve(config: str, log: str) -> None:
 
 
 def _tend() -> None:
-    assert run.command is not None  # loaded here, so that no child has to
+    for loaded in (run, database_postgres):  # here, so that no child has to
+        assert loaded.__name__ in sys.modules
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin.buffer:
         config, log = orjson.loads(line)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from gateway.surfaces.cli import keys
 from tests.stage import TEAM, TENANT, Stage, build
 
 SCRIPT = """\
@@ -29,6 +31,7 @@ holds:
     approve: {mode: approve, queue: desk}
     four-eyes: {mode: approve, queue: desk, min_approvers: 2, distinct_from: [requester]}
     dictate: {mode: answer, queue: desk}
+    dictate-two: {mode: answer, queue: desk, min_approvers: 2}
     both: {mode: approve, queue: desk}
     lapse: {mode: approve, queue: swift, expires_in_s: 1, on_expiry: refuse}
     let-go: {mode: approve, queue: swift, expires_in_s: 1, on_expiry: release}
@@ -39,7 +42,7 @@ holds:
     two-reviews: {mode: review, queue: desk, min_approvers: 2}
     let-out: {mode: review, queue: swift, expires_in_s: 1, on_expiry: release}
 """
-HELD_CALLS = ("approve", "four-eyes", "dictate", "both", "lapse", "let-go", "wander")
+HELD_CALLS = ("approve", "four-eyes", "dictate", "dictate-two", "both", "lapse", "let-go", "wander")
 """Routes whose calls wait before a model is asked."""
 HELD_ANSWERS = ("review", "two-reviews", "let-out")
 ROUTES = ("plain", *HELD_CALLS, *HELD_ANSWERS)
@@ -107,10 +110,9 @@ def build_people(folder: Path, *, upstream: int, url: str | None = None) -> Peop
     done = stage.run("init")
     assert done.returncode == 0, done.stderr
     names = ("first", "second", "nora", "otto", "pia")  # the key of the stage is of a route that is not here
-    with ThreadPoolExecutor(2) as pool:
-        first, second, *keys = pool.map(lambda name: _key(stage, name), names)
+    first, second, *theirs = [_key(stage, name) for name in names]
     stages = (stage,) if url is None else (stage, stage.twin())
-    return People(stages=stages, callers=(first, second), reviewers=dict(zip(names[2:], keys, strict=True)))
+    return People(stages=stages, callers=(first, second), reviewers=dict(zip(names[2:], theirs, strict=True)))
 
 
 def _write_queues(stage: Stage) -> None:
@@ -127,7 +129,7 @@ def _write_queues(stage: Stage) -> None:
 
 def _key(stage: Stage, name: str) -> str:
     roles = {"first": (), "second": (), "nora": ("--role", "reviewer", "--role", "operator")}.get(name, ("--role", "reviewer"))
-    done = stage.run("keys", "create", "--tenant", TENANT, "--name", name, "--team", TEAM, *roles)
-    found = _KEY.search(done.stdout)
-    assert found, done.stderr
+    arguments = ["create", "--config", str(stage.config), "--tenant", TENANT, "--name", name, "--team", TEAM, *roles]
+    found = _KEY.search(CliRunner().invoke(keys.command, arguments, catch_exceptions=False).output)
+    assert found
     return found[0]

@@ -29,6 +29,8 @@ from tests.stage import Server, free_port
 
 KILLS = int(os.environ.get("GATEWAY_CHAOS_PARKED_KILLS", "50"))
 """Of each variant."""
+ENOUGH = 30
+"""Kills that meet intents in every state."""
 CALLERS = 40
 SETTLED_S = 90.0
 AIMED = 0.65
@@ -69,20 +71,24 @@ class Killer:
     kills: int = 0
     at: Counter[str] = field(default_factory=Counter)
     """How many intents stood where, summed over all kills."""
+    starts_s: float = 0.0
+    raged_s: float = 0.0
 
     async def rage(self) -> None:
         """Kill, again and again. Of several gateways one goes on, but for some kills that hit all."""
+        began = time.monotonic()
         while self.kills < KILLS:
             await self._aim()
             draw, everybody = self.storm.draw, range(len(self.forks))
             victims = list(everybody) if draw.random() < 0.2 else [draw.choice(everybody)]
             await asyncio.to_thread(self._strike, victims)
             self.kills += len(victims)
+        self.raged_s = time.monotonic() - began
 
     async def _aim(self) -> None:
         draw = self.storm.draw
         if draw.random() > AIMED:
-            await asyncio.sleep(draw.random() * 0.6)
+            await asyncio.sleep(draw.random() * draw.choice((0.4, 0.4, 1.5)))
             return
         await asyncio.sleep(draw.random() * 0.2)
         self.storm.decided.clear()
@@ -93,14 +99,16 @@ class Killer:
         for victim in victims:
             self.forks[victim].kill()
         self.at += self.book.standing()
+        began = time.monotonic()
         for victim in victims:
             self.forks[victim] = self.nursery.gateway(self.forks[victim].stage)
+        self.starts_s += time.monotonic() - began
 
 
 async def _weather(storm: Storm, killer: Killer) -> set[str]:
     """The storm, and what comes after it until everything has ended; the intents that waited when it ceased."""
     callers = [asyncio.create_task(call_on(storm)) for _ in range(CALLERS)]
-    reviewers = [asyncio.create_task(review_on(storm, name)) for name in storm.people.reviewers]
+    reviewers = [asyncio.create_task(review_on(storm, name)) for name in (*storm.people.reviewers, *storm.people.reviewers)]
     try:
         await killer.rage()
         storm.ending = True
@@ -132,7 +140,7 @@ def _storm(people: People, draw: random.Random, log: Path) -> None:
         killer = Killer(storm=storm, nursery=nest, book=book, forks=[nest.gateway(stage) for stage in people.stages])
         try:
             waited = uvloop.run(_weather(storm, killer))
-            raged = time.monotonic() - began
+            settled = time.monotonic() - began
             # What was left of intents that nobody knows the end of is dropped by the first look of a process.
             for at, fork in enumerate(killer.forks):
                 fork.stop()
@@ -148,12 +156,23 @@ def _storm(people: People, draw: random.Random, log: Path) -> None:
     figures = {"kills": killer.kills, "at the kills": killer.at, "held intents": states, "calls": len(storm.calls), "waited at the end": len(waited)}
     told = {"intents named": len(storm.told), "decided": sum(map(len, book.decided.values())), "resumed": sum(map(len, book.resumed.values()))}
     print(
-        json.dumps(figures | told | {"tally": dict(sorted(storm.tally.items())), "storm_s": round(raged), "all_s": round(time.monotonic() - began)}, indent=1)
+        json.dumps(
+            figures
+            | told
+            | {
+                "tally": dict(sorted(storm.tally.items())),
+                "raged_s": round(killer.raged_s),
+                "starts_s": round(killer.starts_s),
+                "settled_s": round(settled),
+                "all_s": round(time.monotonic() - began),
+            },
+            indent=1,
+        )
     )
     assert not problems, f"{len(problems)}:\n" + "\n".join(problems[:30])
-    for moment in ("parked", "decided, not resumed", "resumed, running"):
-        assert killer.at[moment] > 0, killer.at
-    assert {"completed", "refused", "expired", "indeterminate"} <= states.keys(), states
+    if killer.kills >= ENOUGH:
+        assert {"parked", "decided, not resumed", "resumed, running"} <= killer.at.keys(), killer.at
+        assert {"completed", "refused", "expired", "indeterminate"} <= states.keys(), states
 
 
 async def _asked(storm: Storm, book: Book) -> list[str]:
