@@ -33,7 +33,8 @@ def cut_off(services: Services, **seen: Any) -> Ending:
     The status is nginx's for a client that closed its connection: nobody receives it.
     """
     if services.limits.draining:
-        return Ending(state=State.CANCELLED, reason="gateway.shutdown", http_status=ShuttingDown.status, **seen)
+        error = ShuttingDown("the gateway had to stop before the answer was complete; send the call again")
+        return Ending(state=State.CANCELLED, reason="gateway.shutdown", http_status=error.http_status, error=error, **seen)
     return Ending(state=State.CANCELLED, reason="caller.gone", http_status=499, **seen)
 
 

@@ -31,6 +31,7 @@ from gateway.pipeline.settle import Settlement, end_parked
 
 RETRY_S = 15
 """How long an intent whose payloads cannot be read waits before they are tried again."""
+CALL_GONE = Reason("payload.expired", "what was kept of the call is not there any more")
 _REVIEWER = "reviewer"
 log = get_logger()
 unreadable = RateLimitedLog("payload.unavailable")
@@ -41,22 +42,26 @@ async def resume(services: Services, tenant: str, intent_id: str) -> None:
     try:
         loaded = await asyncio.to_thread(services.intents.load, tenant, intent_id)
         if loaded is not None and loaded.row.state == State.PARKED and loaded.row.ready_ns is not None:
-            await _resume(services, loaded)
+            await _resume_or_postpone(services, loaded)
     except (DatabaseError, MoveRefused, GatewayError) as error:
         log.debug("resume.failed", intent_id=intent_id, error=type(error).__name__)  # it is still ready: the sweeper comes again
 
 
-async def _resume(services: Services, loaded: Loaded) -> None:
+async def _resume_or_postpone(services: Services, loaded: Loaded) -> None:
     row, now_ns = loaded.row, time.time_ns()
     try:
-        call, draft = call_of(services, loaded, now_ns=now_ns), draft_of(services, loaded)
+        await _resume(services, loaded, now_ns)
     except PayloadUnavailable as error:
         unreadable.warning(error.message)
         await services.records.move(postpone(row.tenant, row.id, ready_ns=now_ns + RETRY_S * SECOND_NS))
-        return
+
+
+async def _resume(services: Services, loaded: Loaded, now_ns: int) -> None:
+    row = loaded.row
+    call, draft = call_of(services, loaded, now_ns=now_ns), draft_of(services, loaded)
     subject = services.keys.holder(row.tenant, row.subject)
     if call is None:
-        await _end(services, loaded, Reason("payload.expired", "what was kept of the call is not there any more"), State.FAILED)
+        await _end(services, loaded, CALL_GONE, State.FAILED)
     elif subject is None or row.tenant not in services.redactors:
         await _end(services, loaded, Reason("key.revoked", "the key that made the call is revoked or expired"), State.REFUSED)
     else:

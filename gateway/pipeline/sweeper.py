@@ -21,7 +21,7 @@ from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.database_tasks import TaskRow
 from gateway.infrastructure.telemetry.logs import RateLimitedLog, get_logger
 from gateway.pipeline.kept import SECOND_NS, call_of, draft_of
-from gateway.pipeline.resume import resume, scopes_of
+from gateway.pipeline.resume import CALL_GONE, RETRY_S, resume, scopes_of
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
 
@@ -40,6 +40,8 @@ class Sweeper:
         self._sweep_s = sweep_s
         self._task: asyncio.Task[None] | None = None
         self._going: set[tuple[str, str]] = set()
+        self._put_off: dict[tuple[str, str], float] = {}
+        """Expired tasks that could not be seen to, and until when others have precedence."""
         self._cleaned = -math.inf  # the first look cleans: what a process that died left is not kept until one has lived for a minute
 
     def start(self) -> None:
@@ -64,16 +66,23 @@ class Sweeper:
             if place not in self._going and len(self._going) < AT_ONCE:
                 self._going.add(place)
                 self._services.background.start(self._resume(*place))
+        seen_to = 0
         for task in lapsed:
+            place = (task.tenant, task.id)
+            self._put_off[place] = time.monotonic() + RETRY_S  # unless it succeeds: neither its failure nor a defect that it meets is in the others' way
             with contextlib.suppress(MoveRefused, GatewayError):
                 await expire(self._services, task, now_ns=now_ns)
+                del self._put_off[place]
+                seen_to += 1
         if time.monotonic() - self._cleaned > _CLEAN_S and await self._services.records.move(sweep_expired(now_ns, 500)) < 500:
             self._cleaned = time.monotonic()
-        return len(lapsed) == AT_ONCE
+        return len(lapsed) == AT_ONCE and seen_to > 0
 
     def _due(self, now_ns: int) -> tuple[list[tuple[str, str]], list[TaskRow]]:
-        services = self._services
-        return services.intents.ready(now_ns, AT_ONCE), services.tasks.lapsed(now_ns, AT_ONCE)
+        services, now = self._services, time.monotonic()
+        self._put_off = {place: until for place, until in self._put_off.items() if until > now}
+        lapsed = services.tasks.lapsed(now_ns, AT_ONCE + len(self._put_off))
+        return services.intents.ready(now_ns, AT_ONCE), [task for task in lapsed if (task.tenant, task.id) not in self._put_off][:AT_ONCE]
 
     async def _resume(self, tenant: str, intent_id: str) -> None:
         try:
@@ -131,6 +140,7 @@ async def _release(services: Services, task: TaskRow, loaded: Loaded, now_ns: in
     """The intent goes on without a person, as policy said it would: an approval in nobody's name tells policy so."""
     call = call_of(services, loaded, now_ns=now_ns)
     if call is None:
+        await end_parked(services, loaded, Settlement(State.FAILED, PolicyDenied((CALL_GONE,)), TaskState.EXPIRED, "expire", EXPIRY))
         return
     scopes = scopes_of(loaded.row.call_sha256, task, draft_of(services, loaded))
     hold = Hold(
