@@ -200,9 +200,9 @@ async def _approve(case: _Case, payloads: list[PayloadRow]) -> TaskRow:
         action=case.decision.action,
         at_ns=now_ns,
     )
-    others = _others(case)
     wrote = case.decision.action in _WRITES
-    if not wrote and any(is_same(reviewer, one.by, one.name) for one in others):
+    others = [] if wrote else _others(case)  # what was approved of the draft before is revoked with it, which is no reason to warn
+    if any(is_same(reviewer, one.by, one.name) for one in others):
         raise Conflict("you have approved this already; another person has to, too", code="already_approved")
     complete = (1 if wrote else len(others) + 1) >= task.min_approvers
     effect = moves.decide(

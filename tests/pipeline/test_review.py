@@ -200,6 +200,7 @@ async def test_whoever_edits_asks_the_others_again(tmp_path: Path) -> None:
         await case.accept()
         assert await case.text() == "better"
         assert [(one["name"], one["action"]) for one in entry(case, "closed")["facts"]["approvals"]] == [("Cleo", "edit"), ("Bob", "accept")]
+        assert 'why="scope"' not in (await people.local.get("/metrics")).body.decode()  # an edit alone is no approval that somebody has bent
 
 
 async def test_a_second_person_accepts_the_answer_of_the_first(tmp_path: Path) -> None:
