@@ -25,11 +25,12 @@ from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.pipeline.close import close, end_trace, refuse
 from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, failure_facts, finding_facts
 from gateway.pipeline.intent import Call, Ending, Intent, Refused
-from gateway.pipeline.kept import SECOND_NS, call_row, context_row, draft_row
+from gateway.pipeline.kept import SECOND_NS, TERMS, call_row, context_row, draft_row
 from gateway.pipeline.open import opened_entry
 from gateway.pipeline.parked import Draft, Held, Parked
 from gateway.pipeline.people import draft_context, task_words
 from gateway.pipeline.services import Services
+from gateway.pipeline.terms import terms_of
 from gateway.pipeline.verify import Answer
 
 HEADER = "Idempotency-Key"
@@ -68,6 +69,7 @@ async def _parked(services: Services, intent: Intent, held: Held, answer: Answer
     task = _task(services, intent, held, row, draft, now_ns)
     row = row._replace(task_id=task.id)
     kept_until_ns = task.expires_ns + services.longest_wait_ns
+    context[TERMS] = terms_of(row.call_sha256, task, draft)
     # The call too, each time: what was kept when the intent was first held would end before a later, longer hold does.
     payloads = [call_row(services, intent, expires_ns=kept_until_ns), context_row(services, row.tenant, row.id, context, expires_ns=kept_until_ns)]
     if draft is not None:
@@ -212,8 +214,7 @@ def _carried(intent: Intent) -> Draft | None:
 
 def _draft(intent: Intent, answer: Answer) -> Draft:
     """An answer with what it takes to go on from it."""
-    standing, before = intent.standings[0], _carried(intent)
-    inspection = intent.inspection
+    standing, before, inspection = intent.standings[0], _carried(intent), intent.inspection
     return Draft(
         body=answer.body,
         source="person" if standing.person else "gateway" if standing.last_resort else "model",
@@ -236,8 +237,7 @@ def _context(intent: Intent, held: Held, draft: Draft | None) -> Json:
     shown = intent.inspection.assemble(held.obligations, Destination.PERSON)
     revealed = sorted(held.obligations.reveal.get(Destination.PERSON, ()))
     schema = held.obligations.require_schema or intent.obligations.require_schema
-    draft_shown = draft_context(intent.inspection, draft, held.obligations, intent.plan)
-    return {"request": shown, "draft": draft_shown, "revealed": revealed, "require_schema": schema}
+    return {"request": shown, "draft": draft_context(intent.inspection, draft, held.obligations, intent.plan), "revealed": revealed, "require_schema": schema}
 
 
 async def joined(services: Services, intent: Intent, other: str) -> Parked | Refused:

@@ -15,7 +15,7 @@ import orjson
 from gateway.capabilities.intents import Loaded, finish
 from gateway.capabilities.payloads import ANSWER, CALL, CONTEXT, DRAFT, PayloadKeys
 from gateway.domain import Json, Reason, State
-from gateway.errors import GatewayError, Indeterminate, PolicyDenied, Settled
+from gateway.errors import GatewayError, Indeterminate, PayloadUnavailable, PolicyDenied, Settled
 from gateway.infrastructure.database_intents import PayloadRow
 from gateway.infrastructure.database_ledger import Effect
 from gateway.pipeline.intent import Call, Ending, Intent
@@ -23,6 +23,8 @@ from gateway.pipeline.parked import Draft
 from gateway.pipeline.services import Services
 
 SECOND_NS = 1_000_000_000
+TERMS = "terms"
+"""The part of a context that nobody is shown: what ``terms`` seals of the task."""
 _KEY_STAYS = frozenset({State.COMPLETED, State.REFUSED})
 """After these an idempotency key stands for what came of it; after all others the call may be made again."""
 
@@ -91,7 +93,7 @@ def opened_payload(keys: PayloadKeys, row: PayloadRow) -> Any:
 def call_row(services: Services, intent: Intent, *, expires_ns: int | None) -> PayloadRow:
     """The call of an intent."""
     call = intent.call
-    kept = {"surface": call.surface, "body": call.body, "size": call.size, "stream": call.stream, "idempotency_key": call.idempotency_key}
+    kept = {name: getattr(call, name) for name in ("surface", "body", "size", "stream", "idempotency_key")} | {"subject": intent.subject.id}
     return sealed(services, intent.subject.tenant, intent.id, CALL, kept, expires_ns=expires_ns)
 
 
@@ -99,12 +101,15 @@ def call_of(services: Services, loaded: Loaded, *, now_ns: int) -> Call | None:
     """The call of a parked intent, received again now; ``None`` where it is not kept any more.
 
     Raises:
-        PayloadUnavailable: It cannot be read.
+        PayloadUnavailable: It cannot be read, or another subject made it than the intent's row says.
     """
     row = loaded.payloads.get(CALL)
     if row is None:
         return None
-    return Call(key="", traceparent=None, received_ns=now_ns, **opened_payload(services.payload_keys, row))
+    kept = opened_payload(services.payload_keys, row)
+    if kept.pop("subject") != loaded.row.subject:
+        raise PayloadUnavailable(f"intent {row.intent_id} was made by another subject than its row says: restore the table `intents` from a backup")
+    return Call(key="", traceparent=None, received_ns=now_ns, **kept)
 
 
 def draft_row(services: Services, tenant: str, intent_id: str, draft: Draft, *, expires_ns: int | None) -> PayloadRow:

@@ -14,7 +14,7 @@ from gateway.capabilities.intents import Loaded, postpone
 from gateway.capabilities.intents import resume as resuming
 from gateway.capabilities.records.entries import RESUMED, Entry
 from gateway.domain import Hook, Reason, State, Subject
-from gateway.domain_tasks import Approval, Mode, TaskState
+from gateway.domain_tasks import EXPIRY, Approval, Mode, TaskState
 from gateway.errors import GatewayError, PayloadUnavailable, PolicyDenied
 from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_ledger import MoveRefused
@@ -28,6 +28,7 @@ from gateway.pipeline.parked import Draft, Resumption
 from gateway.pipeline.run import take_path
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
+from gateway.pipeline.terms import is_as_asked
 
 RETRY_S = 15
 """How long an intent whose payloads cannot be read waits before they are tried again."""
@@ -59,6 +60,9 @@ async def _resume_or_postpone(services: Services, loaded: Loaded) -> None:
 async def _resume(services: Services, loaded: Loaded, now_ns: int) -> None:
     row = loaded.row
     call, draft = call_of(services, loaded, now_ns=now_ns), draft_of(services, loaded)
+    if not is_as_asked(services, loaded, loaded.task, draft):
+        log.warning("task.changed", task=row.task_id, intent_id=row.id, tenant=row.tenant)
+        loaded = loaded._replace(approvals=())  # nobody has approved what it is now: policy is asked as if nobody had
     subject = services.keys.holder(row.tenant, row.subject)
     if call is None:
         await _end(services, loaded, CALL_GONE, State.FAILED)
@@ -123,7 +127,7 @@ async def _go_on(services: Services, loaded: Loaded, subject: Subject, call: Cal
 def _enough(task: TaskRow, approvals: tuple[Approval, ...]) -> tuple[Approval, ...]:
     """The approvals without those of a task that needs more of them than stand: policy is never shown half of what it asked for."""
     mine = [one for one in approvals if one.hook == task.hook and one.hold_sha256 == task.hold_sha256]
-    if task.state == TaskState.EXPIRED or len(mine) >= task.min_approvers:
+    if len(mine) >= task.min_approvers or any(one.by == EXPIRY for one in mine):
         return approvals
     return tuple(one for one in approvals if one not in mine)
 

@@ -26,7 +26,7 @@ from gateway.infrastructure.database_ledger import Effect, MoveRefused
 from gateway.infrastructure.database_tasks import ApprovalRow, TaskRow
 from gateway.pipeline.draft import person_standing, written
 from gateway.pipeline.intent import Call
-from gateway.pipeline.kept import call_of, context_row, draft_of, draft_row, opened_payload
+from gateway.pipeline.kept import TERMS, call_of, context_row, draft_of, draft_row, opened_payload
 from gateway.pipeline.parked import Draft
 from gateway.pipeline.people import draft_context, origin_of
 from gateway.pipeline.rehearse import Rehearsed, rehearse
@@ -34,6 +34,7 @@ from gateway.pipeline.resume import resume, scopes_of, standing_approvals
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
 from gateway.pipeline.tasks import check_distinct, is_same
+from gateway.pipeline.terms import check_terms, terms_of
 
 _WRITES = frozenset({Action.EDIT, Action.ANSWER})
 _CLOSED = frozenset({TaskState.DECIDED, TaskState.EXPIRED, TaskState.CANCELLED})
@@ -83,6 +84,7 @@ async def decide(services: Services, reviewer: Subject, task_id: str, decision: 
     )
     if decision.action is Action.REFUSE:
         return await _refuse(case)
+    check_terms(services, loaded, task, case.draft)
     payloads = await _write(case) if decision.action in _WRITES else []
     if case.draft is None and task.mode != Mode.APPROVE:
         raise InvalidRequest("nobody has answered yet: there is nothing to accept", param="action")
@@ -174,6 +176,7 @@ async def _write(case: _Case) -> list[PayloadRow]:
     context = opened_payload(services.payload_keys, kept)
     revealed = Obligations(reveal={Destination.PERSON: frozenset(context["revealed"])})
     context["draft"] = await asyncio.to_thread(draft_context, case.rehearsed.inspection, draft, revealed, case.rehearsed.plan)
+    context[TERMS] = terms_of(row.call_sha256, case.task, draft)
     return [
         draft_row(services, row.tenant, row.id, draft, expires_ns=kept.expires_ns),
         context_row(services, row.tenant, row.id, context, expires_ns=kept.expires_ns),

@@ -12,6 +12,7 @@ import time
 
 from gateway.capabilities.approvals import Hold, grant
 from gateway.capabilities.intents import Loaded, sweep_expired
+from gateway.capabilities.payloads import CALL, CONTEXT
 from gateway.capabilities.tasks import store as moves
 from gateway.domain import Reason, State, Subject
 from gateway.domain_tasks import EXPIRY, QUEUE_PREFIX, REFUSE, RELEASE, Action, Mode, TaskState
@@ -24,10 +25,13 @@ from gateway.pipeline.kept import SECOND_NS, call_of, draft_of
 from gateway.pipeline.resume import CALL_GONE, RETRY_S, resume, scopes_of
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
+from gateway.pipeline.terms import is_as_asked, with_terms
+from gateway.settings import Queue
 
 AT_ONCE = 64
 """Intents that go on at once by the sweeper's doing, and expired tasks that are seen to in one look."""
 _CLEAN_S = 60.0
+_CHANGED = Reason("task.changed", "what people were asked was changed in the database")
 log = get_logger()
 failing = RateLimitedLog("sweep.failed")
 
@@ -110,30 +114,41 @@ async def expire(services: Services, task: TaskRow, *, now_ns: int) -> None:
         MoveRefused: Another process has done so, or somebody has decided.
         GatewayError: It cannot be done now.
     """
-    queue = services.queues.get(task.on_expiry.removeprefix(QUEUE_PREFIX)) if task.on_expiry.startswith(QUEUE_PREFIX) else None
-    if queue is not None:
-        effect = moves.move_queue(
-            task.tenant,
-            task.id,
-            version=task.version,
-            queue=queue.name,
-            due_ns=now_ns + round(queue.due_s * SECOND_NS),
-            expires_ns=now_ns + round(queue.expires_s * SECOND_NS),
-            on_expiry=queue.on_expiry,
-            now_ns=now_ns,
-            announce=queue.webhook is not None,
-        )
-        await services.records.move(effect)
-        log.info("task.moved", task=task.id, intent_id=task.intent_id, tenant=task.tenant, queue=queue.name, mode=task.mode)
-        return
     loaded = await asyncio.to_thread(services.intents.load, task.tenant, task.intent_id)
     if loaded is None:
         return
-    if task.on_expiry == RELEASE:
+    queue = services.queues.get(task.on_expiry.removeprefix(QUEUE_PREFIX)) if task.on_expiry.startswith(QUEUE_PREFIX) else None
+    goes_on = queue is not None or task.on_expiry == RELEASE
+    if goes_on and CALL in loaded.payloads and not is_as_asked(services, loaded, task, draft_of(services, loaded)):
+        log.warning("task.changed", task=task.id, intent_id=task.intent_id, tenant=task.tenant)
+        await end_parked(services, loaded, Settlement(State.FAILED, PolicyDenied((_CHANGED,)), TaskState.CANCELLED, "cancel", "gateway"))
+    elif queue is not None:
+        await _move_on(services, task, loaded, queue, now_ns)
+    elif task.on_expiry == RELEASE:
         await _release(services, task, loaded, now_ns)
     else:  # REFUSE, and a queue that the config does not have any more
         error = PolicyDenied((Reason("approval.expired", "nobody decided in time"),))
         await end_parked(services, loaded, Settlement(State.EXPIRED, error, TaskState.EXPIRED, "expire", EXPIRY, facts={"on_expiry": REFUSE}))
+
+
+async def _move_on(services: Services, task: TaskRow, loaded: Loaded, queue: Queue, now_ns: int) -> None:
+    """The task goes to another queue, and asks from then on what that one does."""
+    expires_ns = now_ns + round(queue.expires_s * SECOND_NS)
+    moved = task._replace(queue=queue.name, expires_ns=expires_ns, on_expiry=queue.on_expiry)
+    effect = moves.move_queue(
+        task.tenant,
+        task.id,
+        version=task.version,
+        queue=queue.name,
+        due_ns=now_ns + round(queue.due_s * SECOND_NS),
+        expires_ns=expires_ns,
+        on_expiry=queue.on_expiry,
+        now_ns=now_ns,
+        announce=queue.webhook is not None,
+        payloads=[with_terms(services, loaded, moved, draft_of(services, loaded))] if CONTEXT in loaded.payloads else [],
+    )
+    await services.records.move(effect)
+    log.info("task.moved", task=task.id, intent_id=task.intent_id, tenant=task.tenant, queue=queue.name, mode=task.mode)
 
 
 async def _release(services: Services, task: TaskRow, loaded: Loaded, now_ns: int) -> None:

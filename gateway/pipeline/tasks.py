@@ -25,6 +25,7 @@ from gateway.infrastructure.database_intents import BusyError, StaleError
 from gateway.infrastructure.database_ledger import LedgerTransaction
 from gateway.infrastructure.database_tasks import ApprovalRow, TaskMove, TaskRow
 from gateway.infrastructure.telemetry.logs import get_logger
+from gateway.pipeline.kept import TERMS
 from gateway.pipeline.services import Services
 
 T = TypeVar("T")
@@ -160,7 +161,9 @@ async def show(services: Services, reviewer: Subject, task_id: str) -> Shown:
     except PayloadUnavailable as error:
         log.warning("payload.unavailable", task=row.id, intent_id=row.intent_id, tenant=tenant, key_id=kept.key_id)
         return Shown(row, approvals, history, None, error.message)
-    return Shown(row, approvals, history, orjson.loads(plain), None)
+    context = orjson.loads(plain)
+    context.pop(TERMS, None)
+    return Shown(row, approvals, history, context, None)
 
 
 async def claim(services: Services, reviewer: Subject, task_id: str) -> TaskRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple, TypedDict, Unpack
+from typing import Final, NamedTuple, NotRequired, TypedDict, Unpack
 
 import orjson
 
@@ -65,7 +65,7 @@ class Withdraw(TypedDict):
 
 
 class MoveQueue(TypedDict):
-    """Where a task goes, and the times that hold there. ``version`` is the task's."""
+    """Where a task goes, and the times that hold there. ``version`` is the task's; ``payloads`` take the place of those of their kind."""
 
     version: int
     queue: str
@@ -74,6 +74,7 @@ class MoveQueue(TypedDict):
     on_expiry: str
     now_ns: int
     announce: bool
+    payloads: NotRequired[Sequence[PayloadRow]]
 
 
 class TaskStore:
@@ -210,6 +211,7 @@ def move_queue(tenant: str, task_id: str, **where: Unpack[MoveQueue]) -> Effect[
         rows.unannounce(ledger.connection, tenant, task_id)
         if where["announce"]:
             rows.announce(ledger.connection, AnnouncementRow(tenant, task_id, where["queue"], where["now_ns"], 0))
+        intent_rows.put_payloads(ledger.connection, where.get("payloads", ()))
         _note(ledger, intent, None, where["now_ns"])
         facts: Json = {"from": task.queue, "to": where["queue"]}
         moved = free(task)._replace(queue=where["queue"], moved=task.moved + 1, due_ns=where["due_ns"])
