@@ -38,7 +38,7 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
         task = None if task_id is None else await asyncio.to_thread(services.tasks.get, subject.tenant, task_id)
     except DatabaseError as error:
         raise RecordUnavailable("the gateway cannot read its records; try again later") from error
-    if row is None:
+    if row is None or (row.expires_ns or time.time_ns()) < time.time_ns():  # over, though nobody has swept it yet
         return None
     check_key(row, subject, call)
     route = services.routes.get(call.body["model"])
