@@ -66,17 +66,17 @@ async def begin_once(services: Services, intent: Intent) -> Parked | Refused | N
     call = intent.call
     entry = opened_entry(services, intent)
     sha256 = call_sha256(intent.subject.id, call.surface, call.body)
-    row = new_row(intent, State.RUNNING, sha256, now_ns=time.time_ns(), holds=0)
-    intent.opened = services.records.move(begin(row), entry)
+    # Before it is durable: where the gateway stops meanwhile the row ends with its record. One that ran for ever would keep the key from everybody.
+    intent.row = new_row(intent, State.RUNNING, sha256, now_ns=time.time_ns(), holds=0)
+    intent.opened = services.records.move(begin(intent.row), entry)
     intent.opened.add_done_callback(seen)
     try:
         await asyncio.shield(intent.opened)
     except TakenError as taken:
-        intent.opened = None
+        intent.opened = intent.row = None
         check_key(taken.row, intent.subject, call)
         return await joined(services, intent, taken.row.id)
     except MoveRefused as refused:
-        intent.opened = None
+        intent.opened = intent.row = None
         raise RecordUnavailable("another call with this key is being made at this very moment; try again") from refused
-    intent.row = row
     return None

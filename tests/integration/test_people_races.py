@@ -1,0 +1,39 @@
+"""Moments at which calls that are kept, or wait for people, could be left in a state that nobody ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+from gateway.infrastructure.database_ledger import LedgerTransaction
+from gateway.testing import ALLOW_ALL
+from tests.pipeline.desk import desk, until
+
+KEY = {"idempotency-key": "order-1"}
+
+
+async def test_a_gateway_that_stops_while_a_call_with_a_key_begins_does_not_leave_it_running(tmp_path: Path) -> None:
+    async with desk(tmp_path, ALLOW_ALL) as people:
+        services, held, going = people.local.gateway.services, threading.Event(), threading.Event()
+        people.local.key()  # it is made in the database, too
+
+        def hold_up(_: LedgerTransaction) -> None:
+            held.set()
+            going.wait()
+
+        before = services.records.move(hold_up)
+        await until(held.is_set)
+        caller = asyncio.create_task(people.ask("hello", headers=KEY))
+        await until(lambda: any(one.move.drafts for one in services.records._pending.moves))
+        services.limits.draining = True
+        stopping = asyncio.create_task(services.background.close(0.01))
+        await asyncio.sleep(0.1)
+        going.set()
+        await before
+        await stopping
+        assert (await caller).status == 503
+        await until(lambda: set(people.rows().values()) == {"cancelled"})
+        services.limits.draining = False
+        assert people.query("SELECT * FROM open_intents") == []
+        assert (await people.ask("hello", headers=KEY)).text == "hello"
