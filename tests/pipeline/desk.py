@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from gateway.pipeline.kept import Outcome
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 
 QUICK = "{sweep_s: 0.05, poll_s: 0.05}"
-SLOW_SWEEPS = "{sweep_s: 3600, poll_s: 0.05}"
+SLOW_SWEEPS = "{sweep_s: 60, poll_s: 0.05}"
 """The sweeper looks once, at the start, and then as a test says."""
 TWO_QUEUES = "{default: {}, second: {}}"
-_HIDES = {"intent": {"model": [], "caller": [], "record": []}, "answer": {"caller": [], "record": []}}
+_HIDES: dict[str, dict[str, list[str]]] = {"intent": {"model": [], "caller": [], "record": []}, "answer": {"caller": [], "record": []}}
 
 
 def escalates(
@@ -126,13 +126,14 @@ class Desk:
             (self.folder / "policies" / name).write_text(text)
         await until(lambda: policy.revision != before)
 
-    @contextmanager
-    def full(self) -> Iterator[None]:
-        """No intent goes on within the block: there is no place for it."""
-        limits = self.local.gateway.services.limits
+    @asynccontextmanager
+    async def full(self) -> AsyncIterator[None]:
+        """No intent goes on within the block: there is no place for it. None has looked at anything of the block's when it ends."""
+        limits, background = self.local.gateway.services.limits, self.local.gateway.services.background
         places, limits.in_flight = limits.in_flight, 0
         try:
             yield
+            await until(lambda: len(background) == 0)
         finally:
             limits.in_flight = places
 
@@ -234,7 +235,6 @@ async def desk(
     changes: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Desk]:
     """A gateway with ``policies`` and ``queues``."""
-    folder.mkdir(exist_ok=True)
     routing = Routing(assistant=assistant, queues=queues, waiting=waiting, routes=routes or {})
     async with local_gateway(folder, script, policies=policies, routing=routing, changes=changes) as local:
         yield Desk(local=local, folder=folder)

@@ -75,7 +75,7 @@ async def test_the_same_call_joins_the_one_that_waits(tmp_path: Path) -> None:
         assert (again.json["gateway"]["joined"], again.json["gateway"]["task"]["id"]) == (True, case.first_task)
         assert len(people.query("SELECT * FROM tasks")) == 1
         other = next(entry for entry in await people.local.entries() if entry["kind"] == "closed")
-        assert (other["facts"]["state"], other["facts"]["reason"], other["facts"]["joined"]) == ("cancelled", "joined", case.intent)  # type: ignore[index]
+        assert (other["facts"]["state"], other["facts"]["reason"], other["facts"]["joined"]) == ("cancelled", "joined", case.intent)
         waiting = [asyncio.create_task(people.ask("hello", wait="20")) for _ in range(3)]
         await case.accept()
         replies = await asyncio.gather(*waiting)
