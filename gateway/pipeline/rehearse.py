@@ -9,7 +9,7 @@ from gateway.capabilities.intents import Loaded
 from gateway.capabilities.payloads import CONTEXT
 from gateway.capabilities.redaction.request import Inspection
 from gateway.domain import Subject
-from gateway.errors import Conflict
+from gateway.errors import Conflict, NotFound
 from gateway.infrastructure.database_intents import IntentRow
 from gateway.pipeline.draft import checked
 from gateway.pipeline.inspect import inspect
@@ -50,8 +50,8 @@ async def rehearse(services: Services, loaded: Loaded, call: Call) -> Rehearsed:
     """Resolve and inspect a parked call again.
 
     Raises:
-        Conflict: The key that made it is no longer good.
-        GatewayError: Its route or its schema cannot be used any more.
+        Conflict: The key that made it is no longer good, or its route is gone.
+        InvalidRequest: Its schema cannot be used any more.
         PayloadUnavailable: What was kept of it cannot be read.
     """
     row = loaded.row
@@ -59,7 +59,10 @@ async def rehearse(services: Services, loaded: Loaded, call: Call) -> Rehearsed:
     if subject is None or row.tenant not in services.redactors:
         raise Conflict("the key that made the call is revoked or expired: there is nobody to decide for", code="key_revoked")
     intent = Intent(id=row.id, call=call, subject=subject, trace=services.tracer.resume(row.trace), clock_ns=time.time_ns(), row=row)
-    plan = await resolve(services, intent)
+    try:
+        plan = await resolve(services, intent)
+    except NotFound:
+        raise Conflict("the call's route is not there any more, or its key may not use it: the task ends by itself in time", code="route_gone") from None
     demanded = opened_payload(services.payload_keys, loaded.payloads[CONTEXT])["require_schema"]
     if demanded in services.named_schemas:
         plan = replace(plan, schemas=(*plan.schemas, services.named_schemas[demanded]))
