@@ -294,7 +294,7 @@ def _wait_s(intent: Intent) -> float:
 def _tell(services: Services, intent: Intent, task: TaskRow) -> None:
     """Say in trace, metrics and log that somebody has something to decide. None of it says what."""
     intent.step("hold")
-    services.lately.note(task.tenant, task.requester)
+    services.lately.note(task.tenant, task.requester, intent.call.size)
     services.metrics.task_opened(task.queue, task.mode)
     end_trace(services, intent, Ending(state=State.PARKED, http_status=202))
     log.info("task.opened", task=task.id, intent_id=task.intent_id, tenant=task.tenant, queue=task.queue, mode=task.mode, trace_id=intent.trace.trace_id)

@@ -15,27 +15,32 @@ from gateway.pipeline.services import Services
 
 
 class Lately:
-    """Whose intents this process has parked of late. It only saves work: what another process parked is joined when the same call is held again."""
+    """Whose intents this process has parked of late, and how long their bodies were in bytes: most other calls of the same subject differ in that already.
+
+    It only saves work: what another process parked, or was written with other spaces, is joined when the same call is held again.
+    """
 
     def __init__(self, *, join_s: float, entries: int = 10_000) -> None:
         self._join_s = join_s
         self._entries = entries
-        self._subjects: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._calls: OrderedDict[tuple[str, str, int], float] = OrderedDict()
 
-    def note(self, tenant: str, subject: str) -> None:
+    def note(self, tenant: str, subject: str, size: int) -> None:
         """An intent of this subject was parked."""
-        self._subjects[tenant, subject] = time.monotonic() + self._join_s
-        self._subjects.move_to_end((tenant, subject))
-        if len(self._subjects) > self._entries:
-            self._subjects.popitem(last=False)
+        place = (tenant, subject, size)
+        self._calls[place] = time.monotonic() + self._join_s
+        self._calls.move_to_end(place)
+        if len(self._calls) > self._entries:
+            self._calls.popitem(last=False)
 
-    def parked(self, tenant: str, subject: str) -> bool:
-        """Whether one was within the time in which the same call joins it."""
-        if not self._subjects:
+    def parked(self, tenant: str, subject: str, size: int) -> bool:
+        """Whether one as long as this was within the time in which the same call joins it."""
+        if not self._calls:
             return False
-        until = self._subjects.get((tenant, subject))
+        place = (tenant, subject, size)
+        until = self._calls.get(place)
         if until is not None and until < time.monotonic():
-            del self._subjects[tenant, subject]
+            del self._calls[place]
             return False
         return until is not None
 
@@ -43,7 +48,7 @@ class Lately:
 async def rejoin(services: Services, intent: Intent) -> Parked | Refused | None:
     """The parked intent that the same call is already; ``None`` where there is none."""
     tenant, subject, call = intent.subject.tenant, intent.subject.id, intent.call
-    if intent.whole or not services.lately.parked(tenant, subject):
+    if intent.whole or not services.lately.parked(tenant, subject, call.size):
         return None
     sha256 = await asyncio.to_thread(call_sha256, subject, call.surface, call.body)
     try:

@@ -17,21 +17,22 @@ from tests.pipeline.desk import at_answer, desk
 
 def test_who_was_held_lately_is_remembered_for_the_time_in_which_calls_join(monkeypatch: pytest.MonkeyPatch) -> None:
     lately, now = Lately(join_s=600), time.monotonic()
-    assert not lately.parked("acme", "k1")
-    lately.note("acme", "k1")
-    assert lately.parked("acme", "k1")
-    assert not lately.parked("globex", "k1")
-    assert not lately.parked("acme", "k2")
+    assert not lately.parked("acme", "k1", 100)
+    lately.note("acme", "k1", 100)
+    assert lately.parked("acme", "k1", 100)
+    assert not lately.parked("acme", "k1", 101)
+    assert not lately.parked("globex", "k1", 100)
+    assert not lately.parked("acme", "k2", 100)
     monkeypatch.setattr(time, "monotonic", lambda: now + 700)
-    assert not lately.parked("acme", "k1")
-    assert not lately.parked("acme", "k1")
+    assert not lately.parked("acme", "k1", 100)
+    assert not lately.parked("acme", "k1", 100)
 
 
 def test_of_many_the_last_ones_are_remembered() -> None:
     lately = Lately(join_s=600, entries=2)
     for subject in ("k1", "k2", "k1", "k3"):
-        lately.note("acme", subject)
-    assert [lately.parked("acme", subject) for subject in ("k1", "k2", "k3")] == [True, False, True]
+        lately.note("acme", subject, 100)
+    assert [lately.parked("acme", subject, 100) for subject in ("k1", "k2", "k3")] == [True, False, True]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -61,14 +62,20 @@ async def test_another_process_calls_the_model_and_joins_then(tmp_path: Path) ->
 
 
 async def test_who_was_held_lately_is_served_as_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
+    looked: list[Any] = []
+
+    def broken(*place: Any) -> Any:
+        looked.append(place)
         raise DatabaseError("gone")
 
     async with desk(tmp_path, at_answer(when='input.request.route == "assistant"')) as people:
-        await people.park("hello")
-        assert (await people.ask("hello", model="assistant-large")).text == "hello"
+        await people.park("hello -large")
+        assert (await people.ask("hello ", model="assistant-large")).text == "hello "
         monkeypatch.setattr(IntentStore, "same_call", broken)
         assert (await people.ask("hi", model="assistant-large")).text == "hi"
+        assert looked == []
+        assert (await people.ask("howdy ", model="assistant-large")).text == "howdy "
+        assert len(looked) == 1
 
 
 async def test_who_was_never_held_is_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
