@@ -20,6 +20,7 @@ from gateway.pipeline.intent import Denied, Ending, Intent, Refused
 from gateway.pipeline.kept import finished
 from gateway.pipeline.open import open_record
 from gateway.pipeline.parked import Held
+from gateway.pipeline.patience import patiently
 from gateway.pipeline.services import Services
 from gateway.pipeline.shadow import shadow_facts
 
@@ -90,7 +91,9 @@ def _append(services: Services, intent: Intent, ending: Ending) -> asyncio.Futur
         digests={} if ending.released is None else {"released": orjson.dumps(ending.released)},
         expires_ns=intent.expires_ns,
     )
-    return services.records.append(entry) if intent.row is None else services.records.move(finished(services, intent, ending), entry)
+    if intent.row is None:
+        return services.records.append(entry)
+    return services.background.start(patiently(services, finished(services, intent, ending), entry))
 
 
 def _capture_content(intent: Intent, ending: Ending) -> None:

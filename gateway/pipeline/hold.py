@@ -28,6 +28,7 @@ from gateway.pipeline.intent import Call, Ending, Intent, Refused
 from gateway.pipeline.kept import SECOND_NS, TERMS, call_row, context_row, draft_row
 from gateway.pipeline.open import opened_entry
 from gateway.pipeline.parked import Draft, Held, Parked
+from gateway.pipeline.patience import patiently
 from gateway.pipeline.people import draft_context, task_words
 from gateway.pipeline.services import Services
 from gateway.pipeline.terms import terms_of
@@ -94,7 +95,7 @@ async def _move(services: Services, intent: Intent, row: IntentRow, task: TaskRo
     queue = services.queues[task.queue]
     alone = intent.resumed is not None or intent.call.idempotency_key is not None
     effect = park(row, task=task, payloads=payloads, announce=queue.webhook is not None, join_since_ns=None if alone else row.created_ns - services.join_ns)
-    moved = services.records.move(effect, *entries)
+    moved = services.background.start(patiently(services, effect, *entries))
     begins = intent.opened is None
     intent.opened = intent.opened or moved
     try:

@@ -23,6 +23,7 @@ from gateway.infrastructure.database_tasks import TaskMove
 from gateway.infrastructure.telemetry.logs import get_logger
 from gateway.infrastructure.telemetry.semconv import IntentFacts, root_attributes, root_name
 from gateway.pipeline.kept import answer_row
+from gateway.pipeline.patience import patiently
 from gateway.pipeline.services import Services
 
 log = get_logger()
@@ -81,7 +82,7 @@ async def end_parked(services: Services, loaded: Loaded, settlement: Settlement)
 
 async def _moved(services: Services, loaded: Loaded, settlement: Settlement, effect: Effect[None], closed: Entry) -> None:
     row, task = loaded.row, loaded.task
-    await services.records.move(effect, *settlement.before, closed)
+    await patiently(services, effect, *settlement.before, closed)
     services.waiting.notify(row.tenant, row.id)
     _end_trace(services, loaded, settlement)
     services.metrics.intent_settled(row.route, settlement.state, stream=row.stream)
