@@ -143,6 +143,8 @@ class BufferedRelay(Relay):
         work = asyncio.ensure_future(self._judged())
         try:
             while not (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
+                if self.intent.opened is not None:
+                    await asyncio.shield(self.intent.opened)  # a keep-alive brings the headers, which name a record: there has to be one
                 yield KEEP_ALIVE
             outcome = work.result()
         finally:

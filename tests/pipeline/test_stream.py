@@ -75,6 +75,20 @@ async def test_a_buffered_stream_is_kept_alive_while_it_is_judged(tmp_path: Path
         assert b"guarantee" not in reply.body
 
 
+async def test_the_record_that_headers_name_is_there_before_a_keep_alive_brings_them(tmp_path: Path) -> None:
+    script = "rules: [{reply: 'one two three', first_token_ms: 200}]"
+    async with local_gateway(tmp_path, script, policies=READS_TEXT) as local:
+        object.__setattr__(local.gateway.services, "keep_alive_s", 0.001)
+        body = {"model": "assistant", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        call = Call(surface="chat", key=local.key(), body=body, size=100, stream=True, traceparent=None, received_ns=time.time_ns())
+        outcome = await run(local.gateway.services, call)
+        assert isinstance(outcome, ReleasedStream)
+        assert outcome.first.startswith(b": keep-alive")
+        assert outcome.intent.opened is not None
+        assert outcome.intent.opened.done()
+        assert [event async for event in outcome.rest][-1].endswith(b"[DONE]\n\n")
+
+
 async def test_the_opening_of_the_record_is_durable_before_the_first_content(tmp_path: Path) -> None:
     slow = "rules: [{reply: 'one two three four', chunks: 4, pace_ms: 100}]"
     async with local_gateway(tmp_path, slow) as local:
