@@ -75,12 +75,15 @@ class IntentStore:
         with self._database.read() as connection:
             return rows.intent_of(connection, tenant, intent_id)
 
-    def load(self, tenant: str, intent_id: str) -> Loaded | None:
-        """A tenant's intent with all that hangs on it, in one snapshot."""
+    def load(self, tenant: str, intent_id: str, only: str | None = None) -> Loaded | None:
+        """A tenant's intent with all that hangs on it, in one snapshot; with ``only`` nothing but its payload of that kind is read beside the row."""
         with self._database.read() as connection:
             row = rows.intent_of(connection, tenant, intent_id)
             if row is None:
                 return None
+            if only is not None:
+                one = rows.payload_of(connection, tenant, intent_id, only)
+                return Loaded(row, {} if one is None else {only: one}, None, ())
             task = None if row.task_id is None else task_rows.task_of(connection, tenant, row.task_id)
             approvals = tuple(task_rows.approvals_of_intent(connection, tenant, intent_id))
             return Loaded(row, rows.payloads_of(connection, tenant, intent_id), task, approvals)

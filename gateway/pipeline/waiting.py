@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from gateway.capabilities.intents import IntentStore, Loaded, collected
+from gateway.capabilities.payloads import ANSWER
 from gateway.capabilities.records.writer import RecordWriter
 from gateway.domain import MOVES, State
 from gateway.errors import GatewayError, NotFound, RecordUnavailable
@@ -86,9 +87,13 @@ class Waiting:
 
     async def _look(self, place: Place) -> Outcome | None:
         try:
-            loaded = await asyncio.to_thread(self._store.load, *place)
+            return await asyncio.to_thread(self._told, *place)
         except DatabaseError as error:
             raise RecordUnavailable("the gateway cannot read what came of the intent; try again later") from error
+
+    def _told(self, tenant: str, intent_id: str) -> Outcome | None:
+        """In a thread, where the outcome is decrypted, too. What an intent needs to go on is not read: that can be large, and many can wait for it."""
+        loaded = self._store.load(tenant, intent_id, ANSWER)
         if loaded is None:
             raise NotFound("there is no such intent for this key, or it ended longer ago than answers are kept")
         return None if MOVES[State(loaded.row.state)] else self._read(loaded)
