@@ -14,27 +14,26 @@ from gateway.capabilities.approvals import call_sha256, scope_sha256
 from gateway.capabilities.intents import park
 from gateway.capabilities.records.entries import PARKED, Entry
 from gateway.capabilities.tasks.store import new_task_id
-from gateway.domain import Destination, Json, State, Subject
+from gateway.domain import Destination, Json, State
 from gateway.domain_tasks import Mode, TaskState
-from gateway.errors import Conflict, GatewayError, RecordUnavailable
-from gateway.infrastructure.database import DatabaseError
+from gateway.errors import GatewayError, RecordUnavailable
 from gateway.infrastructure.database_intents import IntentRow, JoinError, PayloadRow, TakenError
 from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.database_tasks import TaskRow
 from gateway.infrastructure.telemetry.logs import get_logger
-from gateway.pipeline.close import close, end_trace, refuse
+from gateway.pipeline.close import end_trace, refuse
 from gateway.pipeline.facts import attempt_facts, decision_facts, decision_input, failure_facts, finding_facts
-from gateway.pipeline.intent import Call, Ending, Intent, Refused
+from gateway.pipeline.intent import Ending, Intent, Refused
 from gateway.pipeline.kept import SECOND_NS, TERMS, call_row, context_row, draft_row
 from gateway.pipeline.open import opened_entry
 from gateway.pipeline.parked import Draft, Held, Parked
 from gateway.pipeline.patience import patiently
 from gateway.pipeline.people import draft_context, task_words
+from gateway.pipeline.rejoin import joined, taken, wait_s_of
 from gateway.pipeline.services import Services
 from gateway.pipeline.terms import terms_of
 from gateway.pipeline.verify import Answer
 
-HEADER = "Idempotency-Key"
 log = get_logger()
 
 
@@ -53,7 +52,7 @@ async def _hold(services: Services, intent: Intent, held: Held, answer: Answer |
         if isinstance(failure, JoinError):
             return await joined(services, intent, failure.intent_id)
         if isinstance(failure, TakenError):
-            return await _taken(services, intent, failure.row)
+            return await taken(services, intent, failure.row)
         error = failure if isinstance(failure, GatewayError) else RecordUnavailable("the gateway lost this intent to another process; ask again")
         return await refuse(services, intent, error)
 
@@ -85,7 +84,7 @@ async def _parked(services: Services, intent: Intent, held: Held, answer: Answer
         route=row.route,
         model=str(intent.call.body["model"]),
         task=task_words(task),
-        wait_s=_wait_s(intent),
+        wait_s=wait_s_of(intent),
         embeds=intent.call.embeds,
         decision="escalate",
     )
@@ -239,57 +238,6 @@ def _context(intent: Intent, held: Held, draft: Draft | None) -> Json:
     revealed = sorted(held.obligations.reveal.get(Destination.PERSON, ()))
     schema = held.obligations.require_schema or intent.obligations.require_schema
     return {"request": shown, "draft": draft_context(intent.inspection, draft, held.obligations, intent.plan), "revealed": revealed, "require_schema": schema}
-
-
-async def joined(services: Services, intent: Intent, other: str) -> Parked | Refused:
-    """What becomes of a call that says the same as one that is under way: its record says so, and its caller gets the other one's answer."""
-    intent.row = None
-    ending = Ending(state=State.CANCELLED, reason="joined", http_status=200, more={"joined": other})
-    try:
-        await close(services, intent, ending)
-        found = await asyncio.to_thread(services.intents.load, intent.subject.tenant, other)
-    except RecordUnavailable as error:
-        return Refused(intent=intent, error=error)
-    except DatabaseError:
-        return Refused(intent=intent, error=RecordUnavailable("the gateway cannot read what this call has joined; ask again"))
-    if found is None:
-        return Refused(intent=intent, error=RecordUnavailable("what this call joined has ended meanwhile; ask again"))
-    waiting = found.task is not None and found.row.state == State.PARKED
-    return Parked(
-        tenant=found.row.tenant,
-        intent_id=other,
-        trace_id=intent.trace.trace_id,
-        route=found.row.route,
-        model=str(intent.call.body["model"]),
-        task=task_words(found.task) if waiting and found.task is not None else None,
-        wait_s=_wait_s(intent),
-        joined=True,
-        embeds=intent.call.embeds,
-        decision="escalate" if waiting else None,
-    )
-
-
-async def _taken(services: Services, intent: Intent, row: IntentRow) -> Parked | Refused:
-    """What becomes of a call whose idempotency key came with another one at the same moment."""
-    try:
-        check_key(row, intent.subject, intent.call)
-    except Conflict as error:
-        return await refuse(services, intent, error)
-    return await joined(services, intent, row.id)
-
-
-def check_key(row: IntentRow, subject: Subject, call: Call) -> None:
-    """See that an idempotency key comes with the call that it came with before.
-
-    Raises:
-        Conflict: It comes with another.
-    """
-    if row.call_sha256 != call_sha256(subject.id, call.surface, call.body):
-        raise Conflict(f"this {HEADER} was used for another request; send the same body again, or another key", param=HEADER, code="idempotency_key_reused")
-
-
-def _wait_s(intent: Intent) -> float:
-    return 0.0 if intent.plan is None else intent.plan.route.wait_s
 
 
 def _tell(services: Services, intent: Intent, task: TaskRow) -> None:

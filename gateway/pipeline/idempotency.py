@@ -10,13 +10,15 @@ from gateway.capabilities.intents import begin
 from gateway.domain import State, Subject
 from gateway.errors import InvalidRequest, RecordUnavailable
 from gateway.infrastructure.database import DatabaseError
-from gateway.infrastructure.database_intents import TakenError
+from gateway.infrastructure.database_intents import IntentRow, TakenError
 from gateway.infrastructure.database_ledger import MoveRefused
-from gateway.pipeline.hold import HEADER, check_key, joined, new_row
+from gateway.infrastructure.database_tasks import TaskRow
+from gateway.pipeline.hold import new_row
 from gateway.pipeline.intent import Call, Intent, Refused
 from gateway.pipeline.open import opened_entry, seen
 from gateway.pipeline.parked import Parked
 from gateway.pipeline.people import task_words
+from gateway.pipeline.rejoin import HEADER, check_key, joined
 from gateway.pipeline.services import Services
 
 
@@ -33,12 +35,10 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
     if not services.payload_keys.has(subject.tenant):
         raise InvalidRequest(f"{HEADER} needs tenants.{subject.tenant}.payload_key in the gateway's config; leave the header out, or ask the operator")
     try:
-        row = await asyncio.to_thread(services.intents.by_key, subject.tenant, subject.id, call.idempotency_key)
-        task_id = row.task_id if row is not None and row.state == State.PARKED else None
-        task = None if task_id is None else await asyncio.to_thread(services.tasks.get, subject.tenant, task_id)
+        row, task = await asyncio.to_thread(_known, services, subject, call.idempotency_key)
     except DatabaseError as error:
         raise RecordUnavailable("the gateway cannot read its records; try again later") from error
-    if row is None or (row.expires_ns or time.time_ns()) < time.time_ns():  # over, though nobody has swept it yet
+    if row is None:
         return None
     check_key(row, subject, call)
     route = services.routes.get(call.body["model"])
@@ -54,6 +54,14 @@ async def earlier(services: Services, subject: Subject, call: Call) -> Parked | 
         embeds=call.embeds,
         decision=None if task is None else "escalate",
     )
+
+
+def _known(services: Services, subject: Subject, key: str) -> tuple[IntentRow | None, TaskRow | None]:
+    """The intent of a key whose time is not over, and the task that it waits for."""
+    row = services.intents.by_key(subject.tenant, subject.id, key)
+    if row is None or (row.expires_ns is not None and row.expires_ns <= time.time_ns()):  # over, though nobody has swept it yet
+        return None, None
+    return row, services.tasks.get(subject.tenant, row.task_id) if row.state == State.PARKED and row.task_id is not None else None
 
 
 async def begin_once(services: Services, intent: Intent) -> Parked | Refused | None:
