@@ -73,7 +73,7 @@ async def test_what_was_approved_and_did_not_go_on_yet_can_be_cancelled(tmp_path
 
 
 async def test_without_the_database_nothing_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise DatabaseError("gone")
 
     async with desk(tmp_path, at_intent()) as people:

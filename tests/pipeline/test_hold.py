@@ -168,7 +168,7 @@ async def test_what_cannot_be_written_down_is_not_held(tmp_path: Path, monkeypat
 
 
 async def test_a_join_whose_partner_cannot_be_read_is_refused_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise DatabaseError("gone")
 
     async with desk(tmp_path, at_intent()) as people:

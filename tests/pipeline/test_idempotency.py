@@ -173,7 +173,7 @@ async def test_without_a_record_of_its_beginning_it_is_not_made(tmp_path: Path, 
 
 
 async def test_without_the_database_it_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise DatabaseError("gone")
 
     async with desk(tmp_path, ALLOW_ALL) as people:

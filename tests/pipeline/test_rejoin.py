@@ -23,6 +23,7 @@ def test_who_was_held_lately_is_remembered_for_the_time_in_which_calls_join(monk
     assert not lately.parked("acme", "k1", 101)
     assert not lately.parked("globex", "k1", 100)
     assert not lately.parked("acme", "k2", 100)
+    assert not lately.parked("acme", "k1", 101)
     monkeypatch.setattr(time, "monotonic", lambda: now + 700)
     assert not lately.parked("acme", "k1", 100)
     assert not lately.parked("acme", "k1", 100)

@@ -293,7 +293,7 @@ async def test_a_decision_that_is_not_written_down_is_none(tmp_path: Path, monke
 
 
 async def test_without_a_database_nothing_is_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise DatabaseError("gone")
 
     async with desk(tmp_path, at_intent(terms=FOUR_EYES, enough=2)) as people:
