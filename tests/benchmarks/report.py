@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gateway.domain import Json
+from tests.benchmarks import parked_report
 from tests.benchmarks.workloads import PAIRS, SHARE
 
 BEGIN, END = "<!-- figures: begin (made by `tests/benchmarks/bench.py --publish`) -->", "<!-- figures: end -->"
@@ -20,6 +21,8 @@ _MEANINGS = {
     "stream_c1": "streamed answer, 1 connection",
     "turn30": "30th turn of a conversation, 16 connections",
 }
+PARKED = "parked"
+"""The key of what parked intents cost."""
 _HELD_TO_SHARE = frozenset({"plain_c16_assessed"})
 _DIGITS = (("rps", 0), ("p50_ms", 1), ("p99_ms", 1), ("cpu_us", 0))
 _ROW = "{:<16}{:>9.0f}{:>9.0f}{:>9.2f}{:>9.2f}{:>9.2f}{:>9.2f}{:>9.0f}{:>9.0f}{:>8.2f}"
@@ -47,7 +50,8 @@ def pair_line(key: str, result: Json) -> str:
 def summary(results: Json) -> str:
     """The whole table, and what stands beside it."""
     rows = [line(key, result) for key, result in results.items() if key in _MEANINGS]
-    return "\n".join(["", HEAD, *rows, "", *_said(results)])
+    waiting = [*parked_report.table(results[PARKED]), "", parked_report.legend(results[PARKED]), ""] if PARKED in results else []
+    return "\n".join(["", HEAD, *rows, "", *waiting, *_said(results)])
 
 
 def _said(results: Json) -> list[str]:
@@ -91,4 +95,5 @@ def _markdown(results: Json) -> str:
         floor, governed = results[key]["floor"], results[key]["governed"]
         pairs = [f"{floor[figure]:,.{digits}f} / {governed[figure]:,.{digits}f}" for figure, digits in _DIGITS]
         rows.append(f"| `{key}`: {meaning} | {' | '.join(pairs)} | **{results[key]['cpu_ratio']}** |")
-    return "\n".join([*rows, "", "Floor / governed, medians of rounds in turn.", "", *(f"- {sentence}" for sentence in _said(results))])
+    waiting = [*parked_report.markdown(results[PARKED]), "", parked_report.legend(results[PARKED])]
+    return "\n".join([*rows, "", "Floor / governed, medians of rounds in turn.", "", *(f"- {sentence}" for sentence in _said(results)), "", *waiting])

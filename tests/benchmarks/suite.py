@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,14 +19,16 @@ from pathlib import Path
 import orjson
 
 from gateway.domain import Json
+from tests.benchmarks import parked
 from tests.benchmarks.checks import check
 from tests.benchmarks.measure import rss_mb
+from tests.benchmarks.processes import cores, serving, start_to_ready
 from tests.benchmarks.profiling import MODES, profile
-from tests.benchmarks.report import line, pair_line, publish, summary
+from tests.benchmarks.report import PARKED, line, pair_line, publish, summary
 from tests.benchmarks.runs import FULL, QUICK, Extent, LoadError, Runner, Side
 from tests.benchmarks.static_upstream import STRUCTURED_MODEL
 from tests.benchmarks.workloads import ASSESSED_ROUTE, MIXED, PAIRS, PLAIN_ROUTE, SCHEMA, TURN30, WORKLOADS
-from tests.stage import ROOT, TEAM, TENANT, Server, Stage, build, free_port
+from tests.stage import ROOT, TEAM, TENANT, Stage, build, free_port
 
 KEY = re.compile(r"gw_[A-Za-z0-9]+_[A-Za-z0-9]+")
 _OUTPUT = ROOT / "build" / "bench.json"
@@ -53,37 +53,6 @@ _STARTS = 5
 _SETTLING_CALLS = 3_000
 
 
-def cores() -> tuple[set[int], set[int]]:
-    """The core of the servers under test, and those of everything else; the same one where there is only one."""
-    first, *rest = sorted(os.sched_getaffinity(0))
-    return {first}, set(rest) or {first}
-
-
-@contextmanager
-def _serving(folder: Path, name: str, command: list[str], port: int, on: set[int]) -> Iterator[Server]:
-    server = Server(command, log=folder / f"{name}.log")
-    os.sched_setaffinity(server.pid, on)
-    try:
-        server.wait_ready(port, "/readyz")
-        yield server
-    finally:
-        server.stop()
-
-
-def start_to_ready(stage: Stage) -> float:
-    """Median seconds from spawning the gateway to the first 200 of ``/readyz``, on all cores."""
-    times = []
-    for _ in range(_STARTS):
-        started = time.monotonic()
-        server = stage.gateway()
-        try:
-            server.wait_ready(stage.port)
-            times.append(time.monotonic() - started)
-        finally:
-            server.stop()
-    return round(statistics.median(times), 2)
-
-
 class Scene:
     """Upstream and collector, running; the gateway's config."""
 
@@ -92,7 +61,7 @@ class Scene:
         self.server_core, self.load_cores = cores()
         self.upstream, self.collector = free_port(), free_port()
         for name, port in (("static_upstream", self.upstream), ("collector", self.collector)):
-            stack.enter_context(_serving(folder, name, [f"tests.benchmarks.{name}", str(port)], port, self.load_cores))
+            stack.enter_context(serving(folder / f"{name}.log", [f"tests.benchmarks.{name}", str(port)], port, self.load_cores))
         self.stage = build(folder, upstream=self.upstream, collector=self.collector)
         self.structured = _with_structured_routes(self.stage, self.upstream)
 
@@ -100,7 +69,7 @@ class Scene:
     def floor(self) -> Iterator[Side]:
         """The pass-through, running."""
         port = free_port()
-        with _serving(self.folder, "floor", ["tests.benchmarks.floor", str(port), str(self.upstream)], port, self.server_core) as server:
+        with serving(self.folder / "floor.log", ["tests.benchmarks.floor", str(port), str(self.upstream)], port, self.server_core) as server:
             yield Side(name="floor", port=port, pid=server.pid, key="none")
 
     @contextmanager
@@ -108,7 +77,7 @@ class Scene:
         """The gateway, running with every control on; ``command`` runs it in another way. ``structured``: with the routes to compare, and their key."""
         stage = self.structured if structured else self.stage
         arguments = [*(command or ("gateway",)), "run", "--config", str(stage.config)]
-        with _serving(self.folder, "gateway", arguments, stage.port, self.server_core) as server:
+        with serving(self.folder / "gateway.log", arguments, stage.port, self.server_core) as server:
             yield Side(name="governed", port=stage.port, pid=server.pid, key=stage.key)
 
 
@@ -139,7 +108,7 @@ def measure_pairs(scene: Scene, extent: Extent, only: str | None) -> tuple[Json,
 def bench(scene: Scene, *, quick: bool, only: str | None) -> Json:
     """All figures, in the form of ``build/bench.json``."""
     extent = QUICK if quick else FULL
-    extra: Json = {"start_to_ready_s": start_to_ready(scene.stage)}
+    extra: Json = {"start_to_ready_s": start_to_ready(scene.stage, _STARTS)}
     with scene.floor() as floor, scene.gateway() as governed:
         runner = Runner(floor, governed, extent, scene.load_cores)
         results = measure(runner, only)
@@ -150,6 +119,8 @@ def bench(scene: Scene, *, quick: bool, only: str | None) -> Json:
         extra["rss_growth_mb"], grown = growth(scene, extent)
         calls += grown
     extra["checks"] = check(scene.stage, calls, scene.collector)
+    if only in {None, PARKED}:  # its gateways have records and traces of their own
+        extra[PARKED] = parked.measure(scene.folder / PARKED, scene.upstream, scene.collector, parked.QUICK if quick else parked.FULL)
     return {**results, **extra}
 
 
@@ -187,7 +158,7 @@ def main() -> int:
     """The bench or a profile; 1 where a check found something wrong."""
     parser = argparse.ArgumentParser(prog="bench.py", description="The price of governance against a bare pass-through.")
     parser.add_argument("--quick", action="store_true", help="one short round of each, for a first look")
-    parser.add_argument("--only", choices=[*WORKLOADS, TURN30, *PAIRS], help="one workload")
+    parser.add_argument("--only", choices=[*WORKLOADS, TURN30, *PAIRS, PARKED], help="one workload, or what parked intents cost")
     parser.add_argument("--profile", choices=[*WORKLOADS, TURN30], help="print the functions that take the most time under a workload, instead")
     parser.add_argument("--mode", choices=MODES, help="with --profile: one way of profiling, not both")
     parser.add_argument("--publish", action="store_true", help="put the figures of the whole bench into docs/performance.md as well")
