@@ -265,6 +265,8 @@ async def _load(services: Services, task: TaskRow) -> Loaded:
         raise RecordUnavailable("the gateway cannot read its tasks; try again later") from error
     if loaded is None or loaded.row.state != State.PARKED or loaded.row.task_id != task.id:
         raise Conflict("the intent of this task does not wait any more", code="task_closed")
+    if loaded.task is None or loaded.task.version != task.version:  # what follows is about both as they are together
+        raise Conflict("the task has changed meanwhile; look at it again", code="task_changed")
     return loaded
 
 

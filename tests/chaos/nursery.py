@@ -111,15 +111,25 @@ def _serve(config: str, log: str) -> None:
 def _tend() -> None:
     for loaded in (run, database_postgres):  # here, so that no child has to
         assert loaded.__name__ in sys.modules
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    children = set[int]()
+
+    def reap(*_: object) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                children.discard(pid)
+
+    signal.signal(signal.SIGCHLD, reap)
     for line in sys.stdin.buffer:
         config, log = orjson.loads(line)
         pid = os.fork()
         if not pid:
             _serve(config, log)
             return
+        children.add(pid)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
+    for pid in children:  # of a test that was interrupted
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -203,6 +203,16 @@ async def test_whoever_edits_asks_the_others_again(tmp_path: Path) -> None:
         assert 'why="scope"' not in (await people.local.get("/metrics")).body.decode()  # an edit alone is no approval that somebody has bent
 
 
+async def test_who_refuses_what_has_been_approved_since_it_was_read_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk(tmp_path, at_answer(terms=FOUR_EYES, enough=2)) as people:
+        case = await people.park()
+        before = case.task
+        await case.accept()
+        monkeypatch.setattr(people.local.gateway.services.tasks, "get", lambda *_: before)
+        assert error(await case.decide("refuse", by="Cleo")) == (409, "task_changed")
+        assert (case.loaded().row.state, case.kinds()) == ("parked", ["opened", "parked", "decided"])
+
+
 async def test_a_second_person_accepts_the_answer_of_the_first(tmp_path: Path) -> None:
     async with desk(tmp_path, at_intent(terms={**FOUR_EYES, "mode": "answer"}, enough=2)) as people:
         case = await people.park()
