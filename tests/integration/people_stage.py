@@ -94,10 +94,12 @@ class Hall:
 
     def key(self, name: str = CALLER, *roles: str, tenant: str = "acme", teams: tuple[str, ...] = ("support",)) -> str:
         """A person's or a program's key, known to all gateways."""
-        raw = self.one.key(tenant, name=name, roles=roles, teams=teams)
-        for each in self.gateways[1:]:
-            each.gateway.services.keys.refresh()
-        return raw
+        wanted = (tenant, name, *roles, "|", *teams)
+        if wanted not in self.made:
+            self.made[wanted] = self.one.key(tenant, name=name, roles=roles, teams=teams)
+            for each in self.gateways[1:]:
+                each.gateway.services.keys.refresh()
+        return self.made[wanted]
 
     def reviewer(self, name: str = "Ada", *, tenant: str = "acme") -> str:
         """The key of somebody who decides."""
