@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.domain import Json
+from gateway.domain import Json, Origin
+from gateway.errors import InvalidRequest
 from gateway.pipeline.facts import attempt_of, repair_of
 from gateway.pipeline.intent import Allowed, Intent, Standing
 from gateway.pipeline.parked import Draft
@@ -31,6 +32,23 @@ async def take_up(intent: Intent, allowed: Allowed, draft: Draft) -> Answer:
 async def checked(allowed: Checkable, draft: Draft) -> Answer:
     """The draft, inspected for sensitive values and checked against the intent's schemas."""
     return await verify(allowed, None, Given(draft.body, None, len(orjson.dumps(draft.body))), origin=origin_of(draft))
+
+
+def edited(allowed: Checkable, draft: Draft, contents: list[str]) -> Json:
+    """The draft's body with what a person wrote in its place, and with what is hidden from people put back where they left it.
+
+    A value that is known by the words around it could be shown to everybody by leaving it among others: then it is not taken.
+
+    Raises:
+        InvalidRequest: What would be put back would not be found where it stands.
+    """
+    inspect, as_json = allowed.inspection.inspect_answer, bool(allowed.plan.schemas)
+    judged = inspect(draft.body, json=as_json, origin=origin_of(draft))
+    body = written(draft.body, [judged.put_back(text) for text in contents])
+    if not judged.left_in(contents) <= inspect(body, json=as_json, origin=Origin.PERSON).found():
+        said = "a placeholder stands where its value would not be recognised any more, and would be shown; leave it among the words that it came with, or out"
+        raise InvalidRequest(said, param="content", code="placeholder_misplaced")
+    return body
 
 
 def written(body: Json, contents: list[str]) -> Json:

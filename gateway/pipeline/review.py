@@ -24,11 +24,11 @@ from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_intents import PayloadRow
 from gateway.infrastructure.database_ledger import Effect, MoveRefused
 from gateway.infrastructure.database_tasks import ApprovalRow, TaskRow
-from gateway.pipeline.draft import person_standing, written
+from gateway.pipeline.draft import edited, person_standing
 from gateway.pipeline.intent import Call
 from gateway.pipeline.kept import TERMS, call_of, context_row, draft_of, draft_row, opened_payload
 from gateway.pipeline.parked import Draft
-from gateway.pipeline.people import draft_context, origin_of
+from gateway.pipeline.people import draft_context
 from gateway.pipeline.rehearse import Rehearsed, rehearse
 from gateway.pipeline.resume import resume, scopes_of, standing_approvals
 from gateway.pipeline.services import Services
@@ -155,12 +155,10 @@ async def _write(case: _Case) -> list[PayloadRow]:
     before = case.draft or case.rehearsed.blank(row)
     if len(contents) != len(before.body["choices"]):
         raise InvalidRequest(f"the draft has {len(before.body['choices'])} choices; 'content' needs one text for each", param="content")
-    judged = case.rehearsed.inspection.inspect_answer(before.body, json=bool(case.rehearsed.plan.schemas), origin=origin_of(before))
-    contents = [judged.put_back(text) for text in contents]  # what is hidden from people stays in what they leave as it is
     standing = person_standing(case.reviewer.id)._asdict() | {"signals": {}}
     draft = replace(
         before,
-        body=written(before.body, contents),
+        body=await asyncio.to_thread(edited, case.rehearsed, before, contents),
         source="person",
         author=case.reviewer.id,
         name=case.reviewer.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +17,8 @@ from gateway.domain import Destination, Json, Obligations, Origin
 
 Views: TypeAlias = Callable[[Obligations, Destination], View]
 """What a destination sees under obligations, by the vault of one intent."""
+Pair: TypeAlias = tuple[str, str]
+"""A category, and a value of it."""
 IsNew: TypeAlias = Callable[[str, str], bool]
 """Whether a category and value found in an answer is a finding: what the caller itself sent is not."""
 
@@ -83,11 +86,25 @@ class AnswerInspection:
         Whoever edits an answer does not have to see a value to leave it in: whether the caller sees it is for the answer's own verdict to say. Secrets
         stay hidden, and so do values that only the request holds, which the vault restores.
         """
-        view = self._views(Obligations(), Destination.PERSON)
-        found = {pair for leaf in self._leaves if leaf.role is not Role.IDENTIFIER for pair in leaf.found}
-        hidden = {token: value for category, value in found if (token := view.replacement(category, value)) not in {None, SECRET_PLACEHOLDER}}
         escape = escape_json if self._json else str
+        hidden = {token: value for token, (_, value) in self._hidden().items()}
         return "".join(plain + ("" if value is None else escape(value)) for plain, value in Restorer(hidden).split(text))
+
+    def left_in(self, texts: Iterable[str]) -> Counter[Pair]:
+        """What ``put_back`` puts back into these texts, and how often."""
+        hidden = self._hidden()
+        tokens = Restorer({token: token for token in hidden})
+        return Counter(hidden[token] for text in texts for _, token in tokens.split(text) if token is not None)
+
+    def found(self) -> Counter[Pair]:
+        """What was found, and how often: values that the caller sent itself, too."""
+        return Counter(pair for leaf in self._leaves if leaf.role is not Role.IDENTIFIER for pair in leaf.found)
+
+    def _hidden(self) -> dict[str, Pair]:
+        """What a person sees in place of what, where nothing is granted."""
+        view = self._views(Obligations(), Destination.PERSON)
+        shown = ((view.replacement(*pair), pair) for pair in self.found())
+        return {token: pair for token, pair in shown if token not in {None, SECRET_PLACEHOLDER}}
 
     def for_record(self, obligations: Obligations) -> Json:
         """The answer as the record keeps it: only what is granted to the record is shown."""
