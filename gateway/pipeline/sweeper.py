@@ -115,8 +115,8 @@ async def expire(services: Services, task: TaskRow, *, now_ns: int) -> None:
         GatewayError: It cannot be done now.
     """
     loaded = await asyncio.to_thread(services.intents.load, task.tenant, task.intent_id)
-    if loaded is None:
-        return
+    if loaded is None or loaded.task is None or (loaded.task.id, loaded.task.version) != (task.id, task.version):
+        return  # since it was found somebody has decided, or another process has moved it: what is loaded is about another task than this one
     queue = services.queues.get(task.on_expiry.removeprefix(QUEUE_PREFIX)) if task.on_expiry.startswith(QUEUE_PREFIX) else None
     goes_on = queue is not None or task.on_expiry == RELEASE
     if goes_on and CALL in loaded.payloads and not is_as_asked(services, loaded, task, draft_of(services, loaded)):

@@ -15,7 +15,7 @@ from gateway.errors import PayloadUnavailable
 from gateway.infrastructure.database_tasks import TaskRow
 from gateway.pipeline import sweeper
 from gateway.pipeline.sweeper import Sweeper
-from tests.pipeline.desk import SLOW_SWEEPS, Case, Desk, always, at_answer, at_intent, desk, fail_moves, until
+from tests.pipeline.desk import SLOW_SWEEPS, TWO_QUEUES, Case, Desk, always, at_answer, at_intent, desk, fail_moves, until
 
 
 async def due(people: Desk, case: Case) -> None:
@@ -228,3 +228,14 @@ async def test_nothing_is_kept_for_a_tenant_without_a_key_and_nothing_is_lost(tm
         keys._current = current
         assert await Sweeper(people.local.gateway.services, sweep_s=60).sweep() is False
         assert await case.refusal() == ("expired", 403, ["approval.expired"])
+
+
+@pytest.mark.parametrize("on_expiry", ["refuse", "release", "queue:second"])
+async def test_what_was_decided_since_it_was_found_expired_is_left_alone(tmp_path: Path, on_expiry: str) -> None:
+    async with desk(tmp_path, at_intent(terms={"min_approvers": 2, "on_expiry": on_expiry}), queues=TWO_QUEUES) as people:
+        case = await people.park()
+        found = case.task
+        await case.accept()
+        before = case.loaded()
+        await sweeper.expire(people.local.gateway.services, found, now_ns=time.time_ns())
+        assert (case.loaded().row, case.task) == (before.row, before.task)
