@@ -10,8 +10,12 @@ import pytest
 
 from gateway.capabilities.intents import IntentStore, Loaded
 from gateway.infrastructure.database_ledger import LedgerTransaction
+from gateway.pipeline import sweeper
+from gateway.pipeline.resume import resume
+from gateway.pipeline.services import Services
+from gateway.pipeline.sweeper import Sweeper
 from gateway.testing import ALLOW_ALL
-from tests.pipeline.desk import at_intent, desk, until
+from tests.pipeline.desk import SLOW_SWEEPS, at_intent, desk, until
 
 KEY = {"idempotency-key": "order-1"}
 
@@ -61,3 +65,28 @@ async def test_who_waits_for_a_large_intent_reads_nothing_of_it_but_its_answer(t
             patch.setattr(IntentStore, "load", load)
             await case.outcome()
         assert [None if loaded is None else list(loaded.payloads) for loaded in read] == [[], ["answer"]]
+
+
+async def test_intents_that_a_defect_keeps_from_going_on_are_not_in_the_way_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "AT_ONCE", 2)
+    async with desk(tmp_path, at_intent(), waiting=SLOW_SWEEPS) as people:
+        cases = [await people.park(f"call {at}") for at in range(3)]
+        async with people.full():
+            for case in cases:
+                await case.accept()
+        broken, tried = {case.intent for case in cases[:2]}, list[str]()
+
+        async def resuming(services: Services, tenant: str, intent_id: str) -> None:
+            tried.append(intent_id)
+            if intent_id in broken:
+                raise TypeError("kept by another version")
+            await resume(services, tenant, intent_id)
+
+        monkeypatch.setattr(sweeper, "resume", resuming)
+        looks = Sweeper(people.local.gateway.services, sweep_s=60)
+        await looks.sweep()
+        await until(lambda: len(looks._put_off) == 2)
+        await looks.sweep()
+        assert await cases[2].text() == "call 2"
+        assert tried == [case.intent for case in cases], "each once: they are tried again later"
+        assert set(people.rows().values()) == {"parked", "completed"}
