@@ -176,7 +176,7 @@ async def test_of_those_who_decide_cancel_and_claim_at_once_one_wins_and_all_agr
         last, ends = len(people.gateways) - 1, set()
         for name in ("Ada", "Bob", "Carol", "Dan"):
             people.reviewer(name)
-        for number in range(12):
+        for number in range(8):
             intent, task = await people.park("approve", f"number {number}", at=number % (last + 1))
             names = list(ACTS)[number % 6 :] + list(ACTS)[: number % 6]
             statuses = dict(
@@ -184,7 +184,10 @@ async def test_of_those_who_decide_cancel_and_claim_at_once_one_wins_and_all_agr
             )
             assert set(statuses.values()) <= {200, 409}, statuses
             winners = [name for name, status in statuses.items() if status == 200 and name in ENDS]
+            # What was accepted can still be called off until it goes on; then the last word counts, and no model was asked.
+            winners = [name for name in winners if not (name.startswith("accept") and any(other.startswith("cancel") for other in winners))]
             assert len(winners) <= 1, statuses
+            assert len([name for name, status in statuses.items() if status == 200 and name.startswith(("accept", "refuse"))]) <= 1, statuses
             if winners:
                 assert (await people.outcome(intent, at=last))["state"] == ENDS[winners[0]]
             else:
@@ -209,7 +212,7 @@ async def acted(people: Hall, name: str, place: tuple[str, str], after_s: float)
 @EITHER
 async def test_a_decision_and_the_expiry_of_its_task_do_not_both_happen(tmp_path: Path, address: Path | Secret) -> None:
     async with hall(tmp_path, address, waiting="{sweep_s: 0.1, poll_s: 0.05}") as people:
-        parked = [await people.park("brief", f"number {number}") for number in range(12)]
+        parked = [await people.park("brief", f"number {number}") for number in range(8)]
         expires = people.query("SELECT MAX(expires_ns) AS at FROM tasks")[0]["at"]
         await asyncio.sleep(max(0.0, expires / 1e9 - time.time() - 0.15))
         replies = []
