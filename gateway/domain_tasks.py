@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,3 +118,17 @@ class Approval:
 
 EXPIRY: Final = "gateway.expiry"
 """In the place of a person's id, where a task expired and policy had said that its intent goes on then."""
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two keys are named after one person: case, spaces, characters that nobody sees and other forms of the same letters tell nobody apart.
+
+    No name is nobody's.
+    """
+    return _folded(one) != "" and _folded(one) == _folded(other)
+
+
+def _folded(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(char for char in unicodedata.normalize("NFKC", plain) if unicodedata.category(char) != "Cf")
+    return " ".join(seen.split())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain import MOVES, State
-from gateway.domain_tasks import ACTIONS, TASK_MOVES, Action, Mode, TaskState
+from gateway.domain_tasks import ACTIONS, TASK_MOVES, Action, Mode, TaskState, is_same_name
 
 
 def test_every_state_has_its_moves_and_final_states_have_none() -> None:
@@ -42,3 +42,14 @@ def test_the_documented_moves_are_those_of_the_code(moves: Mapping[StrEnum, froz
         for state in re.findall("`([a-z]+)`", states):
             told[state] = set(re.findall("`([a-z]+)`", to))
     assert told == {state.value: {one.value for one in to} for state, to in moves.items()}
+
+
+@pytest.mark.parametrize("other", ["ada exámple", " Ada  Exámple ", "Ada\u00a0Exa\u0301mple", "A\u200bda Exámple\u200e", "\uff21da Exámple"])
+def test_one_person_is_known_however_the_name_is_written(other: str) -> None:
+    assert is_same_name("Ada Exámple", other)
+    assert is_same_name(other, "Ada Exámple")
+
+
+@pytest.mark.parametrize(("one", "other"), [("", ""), (" ", "\u200b"), ("Ada", ""), ("Ada", "Adam"), ("Ada B", "AdaB")])
+def test_another_name_or_none_is_nobody_known(one: str, other: str) -> None:
+    assert not is_same_name(one, other)

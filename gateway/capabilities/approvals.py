@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from gateway.capabilities.decision_log.events import timestamp
 from gateway.capabilities.payloads import PayloadKeys
 from gateway.domain import Json, Subject
-from gateway.domain_tasks import EXPIRY, Action, Approval, Mode
+from gateway.domain_tasks import EXPIRY, Action, Approval, Mode, is_same_name
 from gateway.infrastructure.database_tasks import ApprovalRow
 
 FORGED, REVOKED, USED, EXPIRED, SCOPE, KEY_REVOKED = "forged", "revoked", "used", "expired", "scope", "key_revoked"
@@ -186,7 +186,7 @@ def _against(keys: PayloadKeys, row: ApprovalRow, scope: Scope, now_ns: int) -> 
 def _said_again(earlier: Approval, later: Approval) -> bool:
     """Whether one person has approved one hold twice."""
     hold = earlier.hook == later.hook and earlier.hold_sha256 == later.hold_sha256
-    return hold and (earlier.by == later.by or (earlier.name != "" and earlier.name.casefold() == later.name.casefold()))
+    return hold and (earlier.by == later.by or is_same_name(earlier.name, later.name))
 
 
 def _proven(row: ApprovalRow) -> bytes:

@@ -18,7 +18,7 @@ from gateway.capabilities.payloads import CONTEXT
 from gateway.capabilities.tasks import store
 from gateway.capabilities.tasks.store import TaskPage
 from gateway.domain import Json, Subject
-from gateway.domain_tasks import REQUESTER, REVIEWERS, TaskState
+from gateway.domain_tasks import REQUESTER, REVIEWERS, TaskState, is_same_name
 from gateway.errors import Conflict, Forbidden, NotFound, PayloadUnavailable, RecordUnavailable
 from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_intents import BusyError, StaleError
@@ -218,7 +218,7 @@ def check_distinct(reviewer: Subject, row: TaskRow, approvals: Iterable[Approval
 
 def is_same(reviewer: Subject, key_id: str, name: str) -> bool:
     """Whether a key of this id and name is the reviewer's."""
-    return reviewer.id == key_id or bool(name and reviewer.name.casefold() == name.casefold())
+    return reviewer.id == key_id or is_same_name(reviewer.name, name)
 
 
 async def _approvals(services: Services, row: TaskRow) -> Sequence[ApprovalRow]:
