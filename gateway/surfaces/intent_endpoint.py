@@ -67,7 +67,7 @@ class IntentEndpoint:
             except asyncio.CancelledError:
                 if not self._services.limits.draining:
                     raise
-                raise ShuttingDown("the gateway had to stop before the answer was complete; try again, another process will answer") from None
+                raise _stopped() from None
             await self._answer(call, outcome, send)
 
     async def _answer(self, call: Call, outcome: Outcome, send: Send) -> None:
@@ -95,17 +95,21 @@ class IntentEndpoint:
             await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
             if (await asyncio.wait({work}, timeout=self._services.keep_alive_s))[0]:
                 break
-        try:
-            outcome = work.result()
-        except GatewayError as error:
-            await send({"type": "http.response.body", "body": error_event(error)})
+        failure = _stopped() if work.cancelled() else work.exception()
+        if isinstance(failure, GatewayError):
+            await send({"type": "http.response.body", "body": error_event(failure)})
             return
+        outcome = work.result()
         if isinstance(outcome, Parked):
             await send_parked(send, self._services, outcome, call, begun=True)
         elif isinstance(outcome, Refused):
             await send({"type": "http.response.body", "body": error_event(outcome.error)})
         elif isinstance(outcome, Released):
             await send({"type": "http.response.body", "body": events_of(outcome.body, include_usage=asks_for_usage(call))})
+
+
+def _stopped() -> ShuttingDown:
+    return ShuttingDown("the gateway had to stop before the answer was complete; try again, another process will answer")
 
 
 def idempotency_key(text: str) -> str:

@@ -90,3 +90,19 @@ async def test_intents_that_a_defect_keeps_from_going_on_are_not_in_the_way_of_o
         assert await cases[2].text() == "call 2"
         assert tried == [case.intent for case in cases], "each once: they are tried again later"
         assert set(people.rows().values()) == {"parked", "completed"}
+
+
+async def test_a_stream_with_a_key_says_that_the_gateway_stops(tmp_path: Path) -> None:
+    async with desk(tmp_path, ALLOW_ALL, "rules: [{first_token_ms: 60_000}]", waiting="{keep_alive_s: 1}") as people:
+        services = people.local.gateway.services
+        caller = asyncio.create_task(people.ask(headers=KEY, stream=True))
+        await until(people.asked)
+        await asyncio.sleep(1.2)  # until a keep-alive has left, and status and headers with it
+        services.limits.draining = True
+        await services.background.close(0.01)
+        reply = await caller
+        services.limits.draining = False
+        assert (reply.status, reply.body.startswith(b": keep-alive")) == (200, True)
+        assert [event["error"]["code"] for event in reply.events] == ["shutting_down"]
+        assert not reply.done
+        assert set(people.rows().values()) == {"cancelled"}
