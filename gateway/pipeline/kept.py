@@ -26,8 +26,8 @@ SECOND_NS = 1_000_000_000
 TERMS = "terms"
 """The part of a context that nobody is shown: what ``terms`` seals of the task."""
 _KEY_STAYS = frozenset({State.COMPLETED, State.REFUSED})
-"""After these ends of a running intent its idempotency key stands for what came of it; after all others the call may be made again. What ended while it waited stays,
-too."""
+"""After these ends of a running intent its idempotency key stands for what came of it; after all others the call may be made again. What ended while it
+waited stays, too."""
 
 
 _GONE = {"message": "the answer was kept for a time, which is over; its record tells how it ended", "type": "invalid_request_error", "code": "answer_expired"}

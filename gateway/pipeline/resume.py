@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from gateway.capabilities.approvals import Scope, call_sha256, scope_sha256, standing
+from gateway.capabilities.approvals import REVOKED, Scope, call_sha256, scope_sha256, standing
 from gateway.capabilities.intents import Loaded, postpone
 from gateway.capabilities.intents import resume as resuming
 from gateway.capabilities.records.entries import RESUMED, Entry
@@ -33,6 +33,9 @@ from gateway.pipeline.terms import is_as_asked
 RETRY_S = 15
 """How long an intent whose payloads cannot be read waits before they are tried again."""
 CALL_GONE = Reason("payload.expired", "what was kept of the call is not there any more")
+_NO_KEY = Reason("key.revoked", "the key that made the call is revoked or expired")
+KEY_REVOKED = Settlement(State.REFUSED, PolicyDenied((_NO_KEY,)), TaskState.CANCELLED, "cancel", "gateway")
+"""How a parked intent ends whose caller may call no more."""
 _REVIEWER = "reviewer"
 log = get_logger()
 unreadable = RateLimitedLog("payload.unavailable")
@@ -67,7 +70,7 @@ async def _resume(services: Services, loaded: Loaded, now_ns: int) -> None:
     if call is None:
         await _end(services, loaded, CALL_GONE, State.FAILED)
     elif subject is None or row.tenant not in services.redactors:
-        await _end(services, loaded, Reason("key.revoked", "the key that made the call is revoked or expired"), State.REFUSED)
+        await end_parked(services, loaded, KEY_REVOKED)
     else:
         await _go_on(services, loaded, subject, call, draft)
 
@@ -140,6 +143,8 @@ def standing_approvals(services: Services, loaded: Loaded, call: Call, draft: Dr
     rows = loaded.approvals if sha256 == row.call_sha256 else ()
     good, rejected = standing(services.payload_keys, rows, scope, now_ns=time.time_ns(), active=lambda by: is_reviewer(services, row.tenant, by))
     for one in rejected:
+        if one.why == REVOKED:  # by an edit, or by who gave it: that is nothing to look after
+            continue
         services.metrics.approval_rejected(one.why)
         log.warning("approval.rejected", approval=one.id, intent_id=row.id, tenant=row.tenant, why=one.why)
     return good

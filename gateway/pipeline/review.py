@@ -18,40 +18,28 @@ from gateway.capabilities.records.entries import DECIDED, Entry
 from gateway.capabilities.redaction.transcript import choices
 from gateway.capabilities.tasks import store as moves
 from gateway.domain import Destination, Json, Obligations, Reason, State, Subject
-from gateway.domain_tasks import ACTIONS, Action, Approval, Mode, TaskState
-from gateway.errors import Conflict, InvalidRequest, NotFound, PolicyDenied, RecordUnavailable
-from gateway.infrastructure.database import DatabaseError
+from gateway.domain_tasks import Action, Approval, Mode, TaskState
+from gateway.errors import Conflict, InvalidRequest, NotFound, PolicyDenied
 from gateway.infrastructure.database_intents import PayloadRow
 from gateway.infrastructure.database_ledger import Effect, MoveRefused
 from gateway.infrastructure.database_tasks import ApprovalRow, TaskRow
+from gateway.pipeline.deciding import WRITES, Decided, check, load_task, read_task
 from gateway.pipeline.draft import edited, person_standing
 from gateway.pipeline.intent import Call
-from gateway.pipeline.kept import TERMS, call_of, context_row, draft_of, draft_row, opened_payload
+from gateway.pipeline.kept import SECOND_NS, TERMS, call_of, context_row, draft_of, draft_row, opened_payload
 from gateway.pipeline.parked import Draft
+from gateway.pipeline.patience import patiently
 from gateway.pipeline.people import draft_context
 from gateway.pipeline.rehearse import Rehearsed, rehearse
-from gateway.pipeline.resume import resume, scopes_of, standing_approvals
+from gateway.pipeline.resume import KEY_REVOKED, resume, scopes_of, standing_approvals
 from gateway.pipeline.services import Services
 from gateway.pipeline.settle import Settlement, end_parked
 from gateway.pipeline.tasks import check_distinct, is_same
 from gateway.pipeline.terms import check_terms, terms_of
 
-_WRITES = frozenset({Action.EDIT, Action.ANSWER})
-_CLOSED = frozenset({TaskState.DECIDED, TaskState.EXPIRED, TaskState.CANCELLED})
+GRACE_NS = 3600 * SECOND_NS
+"""How long after its task's end an approval stands: who decided in the last second, and was told so, is not asked again because the gateway stopped."""
 _STRICTEST = Obligations()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What a person decides."""
-
-    action: Action
-    content: str | list[str] | None = None
-    """Of ``edit`` and ``answer``: the new content, one for each choice of the draft."""
-    comment: str | None = None
-    """For the record, which keeps it redacted; the caller does not see it."""
-    version: int | None = None
-    """Of the task as the person saw it; ``None`` does not look."""
 
 
 async def decide(services: Services, reviewer: Subject, task_id: str, decision: Decided) -> TaskRow:
@@ -65,10 +53,15 @@ async def decide(services: Services, reviewer: Subject, task_id: str, decision: 
         PayloadUnavailable: What was kept of the intent cannot be read.
         RecordUnavailable: The database cannot be read or written.
     """
-    task = await _read(services, reviewer.tenant, task_id)
-    _check(task, reviewer, decision)
-    loaded = await _load(services, task)
+    task = await read_task(services, reviewer.tenant, task_id)
+    check(task, reviewer, decision)
+    loaded = await load_task(services, task)
     check_distinct(reviewer, task, loaded.approvals)
+    if decision.action is Action.REFUSE:
+        return await _refuse(services, reviewer, loaded, task, decision)
+    if services.keys.holder(task.tenant, loaded.row.subject) is None:
+        await end_parked(services, loaded, KEY_REVOKED)
+        raise Conflict("the key that made the call is revoked or expired: there is nobody to decide for, and the intent has ended", code="key_revoked")
     call = call_of(services, loaded, now_ns=time.time_ns())
     if call is None:
         raise Conflict("what was kept of the intent is not there any more", code="payload_expired")
@@ -82,10 +75,8 @@ async def decide(services: Services, reviewer: Subject, task_id: str, decision: 
         draft=draft_of(services, loaded),
         rehearsed=await rehearse(services, loaded, call),
     )
-    if decision.action is Action.REFUSE:
-        return await _refuse(case)
     check_terms(services, loaded, task, case.draft)
-    payloads = await _write(case) if decision.action in _WRITES else []
+    payloads = await _write(case) if decision.action in WRITES else []
     if case.draft is None and task.mode != Mode.APPROVE:
         raise InvalidRequest("nobody has answered yet: there is nothing to accept", param="action")
     return await _approve(case, payloads)
@@ -113,8 +104,8 @@ async def withdraw(services: Services, reviewer: Subject, task_id: str) -> TaskR
         Conflict: It is decided already.
         RecordUnavailable: The database cannot be read or written.
     """
-    task = await _read(services, reviewer.tenant, task_id)
-    loaded = await _load(services, task)
+    task = await read_task(services, reviewer.tenant, task_id)
+    loaded = await load_task(services, task)
     mine = [one for one in loaded.approvals if one.task_id == task.id and one.by == reviewer.id and one.revoked_ns is None]
     if not mine:
         raise NotFound("there is no approval of yours to take back")
@@ -124,28 +115,13 @@ async def withdraw(services: Services, reviewer: Subject, task_id: str) -> TaskR
     return await _move(services, task, effect, entry, complete=False)
 
 
-def _check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
-    if TaskState(task.state) in _CLOSED:
-        raise Conflict(f"the task is {task.state} already", code="task_closed")
-    if task.expires_ns <= time.time_ns():  # an approval would end with it, and the intent would only be held again
-        raise Conflict("the time for this task is over; what happens then is under way", code="task_closed")
-    if decision.version is not None and decision.version != task.version:
-        raise Conflict("the task has changed since you looked at it; look again", code="task_changed")
-    if decision.action not in ACTIONS[Mode(task.mode)]:
-        able = ", ".join(sorted(ACTIONS[Mode(task.mode)]))
-        raise InvalidRequest(f"a task of mode {task.mode} takes {able}", param="action")
-    if (decision.content is not None) is not (decision.action in _WRITES):
-        raise InvalidRequest("'content' belongs to edit and answer, and they need it", param="content")
-    if task.claimed_by not in {None, reviewer.id} and (task.claimed_until_ns or 0) > time.time_ns():
-        raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
-
-
-async def _refuse(case: _Case) -> TaskRow:
-    task, reviewer, now_ns = case.task, case.reviewer, time.time_ns()
+async def _refuse(services: Services, reviewer: Subject, loaded: Loaded, task: TaskRow, decision: Decided) -> TaskRow:
+    """A refusal needs nothing of what was kept: it counts also where that cannot be read, or the call could not go on any more."""
     error = PolicyDenied((Reason("person.refused", "a person refused it"),))
-    entry = _entry(case.loaded, _facts(task, reviewer, case.decision.action, None, complete=True), _content(case), now_ns)
-    await end_parked(case.services, case.loaded, Settlement(State.REFUSED, error, TaskState.DECIDED, "refuse", reviewer.id, reviewer.name, before=(entry,)))
-    return await _read(case.services, task.tenant, task.id)
+    facts = _facts(task, reviewer, decision.action, None, complete=True)
+    entry = _entry(loaded, facts, _comment(services, task.tenant, decision), time.time_ns())
+    await end_parked(services, loaded, Settlement(State.REFUSED, error, TaskState.DECIDED, "refuse", reviewer.id, reviewer.name, before=(entry,)))
+    return await read_task(services, task.tenant, task.id)
 
 
 async def _write(case: _Case) -> list[PayloadRow]:
@@ -195,13 +171,13 @@ async def _approve(case: _Case, payloads: list[PayloadRow]) -> TaskRow:
             scope_sha256=scopes[task.hook],
             hold_sha256=task.hold_sha256,
             policy_revision=task.policy_revision,
-            expires_ns=task.expires_ns,
+            expires_ns=task.expires_ns + GRACE_NS,
         ),
         by=reviewer,
         action=case.decision.action,
         at_ns=now_ns,
     )
-    wrote = case.decision.action in _WRITES
+    wrote = case.decision.action in WRITES
     others = [] if wrote else _others(case)  # what was approved of the draft before is revoked with it, which is no reason to warn
     if any(is_same(reviewer, one.by, one.name) for one in others):
         raise Conflict("you have approved this already; another person has to, too", code="already_approved")
@@ -236,36 +212,14 @@ async def _move(services: Services, task: TaskRow, effect: Effect[None], entry: 
         await asyncio.shield(moved)
     except MoveRefused as refused:
         raise Conflict(f"the task has changed meanwhile: {refused}; look at it again", code="task_changed") from refused
-    return await _read(services, task.tenant, task.id)
+    return await read_task(services, task.tenant, task.id)
 
 
 async def _moved(services: Services, task: TaskRow, effect: Effect[None], entry: Entry, *, complete: bool) -> None:
-    await services.records.move(effect, entry)
+    await patiently(services, effect, entry)
     if complete:
         services.metrics.task_ended(task.queue, task.mode, str(entry.facts["action"]), entry.at_ns - task.created_ns)
         services.background.start(resume(services, task.tenant, task.intent_id))
-
-
-async def _read(services: Services, tenant: str, task_id: str) -> TaskRow:
-    try:
-        task = await asyncio.to_thread(services.tasks.get, tenant, task_id)
-    except DatabaseError as error:
-        raise RecordUnavailable("the gateway cannot read its tasks; try again later") from error
-    if task is None:
-        raise NotFound("there is no such task for this key")
-    return task
-
-
-async def _load(services: Services, task: TaskRow) -> Loaded:
-    try:
-        loaded = await asyncio.to_thread(services.intents.load, task.tenant, task.intent_id)
-    except DatabaseError as error:
-        raise RecordUnavailable("the gateway cannot read its tasks; try again later") from error
-    if loaded is None or loaded.row.state != State.PARKED or loaded.row.task_id != task.id:
-        raise Conflict("the intent of this task does not wait any more", code="task_closed")
-    if loaded.task is None or loaded.task.version != task.version:  # what follows is about both as they are together
-        raise Conflict("the task has changed meanwhile; look at it again", code="task_changed")
-    return loaded
 
 
 def _facts(task: TaskRow, reviewer: Subject, action: str, approval: ApprovalRow | None, *, complete: bool) -> Json:
@@ -285,13 +239,17 @@ def _facts(task: TaskRow, reviewer: Subject, action: str, approval: ApprovalRow 
 
 def _content(case: _Case) -> Json:
     """What a person wrote, as the record may have it."""
-    content: Json = {}
-    if case.decision.comment is not None:
-        content["comment"] = case.rehearsed.inspection.redact(case.decision.comment, _STRICTEST, Destination.RECORD)
-    if case.decision.action in _WRITES and case.draft is not None:
+    content = _comment(case.services, case.task.tenant, case.decision)
+    if case.decision.action in WRITES and case.draft is not None:
         shown = case.rehearsed.inspection.inspect_answer(case.draft.body, json=bool(case.rehearsed.plan.schemas)).for_record(_STRICTEST)
         content["answer"] = choices(shown)
     return content
+
+
+def _comment(services: Services, tenant: str, decision: Decided) -> Json:
+    if decision.comment is None:
+        return {}
+    return {"comment": services.redactors[tenant].inspect({}).redact(decision.comment, _STRICTEST, Destination.RECORD)}
 
 
 def _entry(loaded: Loaded, facts: Json, content: Json, now_ns: int) -> Entry:

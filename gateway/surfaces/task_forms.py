@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from gateway.domain import Json
 from gateway.domain_tasks import Action, TaskState
 from gateway.errors import InvalidRequest
-from gateway.pipeline.review import Decided
+from gateway.pipeline.deciding import Decided
 from gateway.pipeline.tasks import WAITING, Wanted
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.capabilities.payloads import PayloadKeys
 from gateway.domain import State
+from gateway.pipeline import review
 from gateway.pipeline.resume import is_reviewer, resume
 from gateway.testing import ENV
 from tests.pipeline.desk import QUICK, SLOW_SWEEPS, Desk, at_answer, at_intent, desk, escalates, fail_moves, until
@@ -106,7 +107,17 @@ async def test_the_approval_of_a_reviewer_whose_key_is_revoked_is_worth_nothing(
         assert 'why="key_revoked"' in metrics
 
 
-async def test_an_approval_whose_time_is_over_is_asked_for_again(tmp_path: Path) -> None:
+async def test_a_decision_in_time_holds_though_the_intent_goes_on_later(tmp_path: Path) -> None:
+    async with desk(tmp_path, at_intent(terms={"expires_in_s": 1})) as people:
+        case = await people.park("please")
+        async with people.full():
+            await case.accept()
+            await asyncio.sleep(1.1)
+        assert await case.text() == "please"
+
+
+async def test_an_approval_whose_time_is_over_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "GRACE_NS", 0)
     async with desk(tmp_path, at_intent(terms={"expires_in_s": 1})) as people:
         case = await people.park()
         async with people.full():

@@ -11,7 +11,8 @@ from typing import Any
 
 from gateway.domain_tasks import Action, TaskState
 from gateway.infrastructure.database_tasks import TaskRow
-from gateway.pipeline.review import Decided, decide
+from gateway.pipeline.deciding import Decided
+from gateway.pipeline.review import decide
 from gateway.testing import ALLOW_ALL, LocalGateway, Routing, local_gateway
 
 _HELD = '{{"outcome": "escalate", "reasons": [{{"rule": "ask_a_person", "message": "a person decides"}}], "obligations": {{"approval": {{"mode": "{mode}"}}}}}}'
