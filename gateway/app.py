@@ -78,6 +78,26 @@ def build(settings: Settings) -> Gateway:
         raise SettingsError(problems)
     metrics = Metrics(VERSION)
     database = Database(settings.database, durability=settings.records.durability)
+    services = _services(settings, database, metrics)
+    for name in settings.targets:
+        metrics.breaker(name, "closed")
+    limits = RequestLimits(
+        body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
+    )
+
+    application = build_application(services, VERSION, RecordStore(database), limits, trace_link=settings.telemetry.traces.link)
+    front = Front(intent_endpoints(services, limits), application, limits, metrics)
+    return Gateway(
+        services=services,
+        database=database,
+        front=front,
+        decision_log=decision_log(settings, database, services.policy, metrics),
+        looking=looking(settings, services),
+    )
+
+
+def _services(settings: Settings, database: Database, metrics: Metrics) -> Services:
+    """What every intent runs on."""
     traces = settings.telemetry.traces
     windows, schemas = windows_for(settings.targets), Schemas()
     routes = {name: with_windows(route, windows) for name, route in settings.routes.items()}
@@ -90,7 +110,7 @@ def build(settings: Settings) -> Gateway:
         metrics=metrics,
     )
     waiting = people(settings, database, records, metrics)
-    services = Services(
+    return Services(
         keys=KeyRing(database, settings.keys.api_key_hash.reveal()),
         limits=Limits(in_flight=settings.server.limits.in_flight),
         routes={called: routes[route.name] for called, route in settings.routes_by_name.items()},
@@ -120,21 +140,6 @@ def build(settings: Settings) -> Gateway:
         join_ns=waiting.join_ns,
         longest_wait_ns=waiting.longest_wait_ns,
         keep_alive_s=settings.waiting.keep_alive_s,
-    )
-    for name in settings.targets:
-        metrics.breaker(name, "closed")
-    limits = RequestLimits(
-        body_bytes=settings.server.limits.body_bytes, header_bytes=settings.server.limits.header_bytes, json_depth=settings.server.limits.json_depth
-    )
-
-    application = build_application(services, VERSION, RecordStore(database), limits, trace_link=traces.link)
-    front = Front(intent_endpoints(services, limits), application, limits, metrics)
-    return Gateway(
-        services=services,
-        database=database,
-        front=front,
-        decision_log=decision_log(settings, database, services.policy, metrics),
-        looking=looking(settings, services),
     )
 
 

@@ -320,7 +320,22 @@ async def test_a_call_whose_key_is_revoked_is_not_decided(tmp_path: Path) -> Non
         case = await people.park(key=caller)
         people.revoke(caller)
         assert error(await case.decide()) == (409, "key_revoked")
-        assert case.task.state == "open"
+        assert (case.task.state, case.loaded().row.state) == ("cancelled", "refused")
+        assert await case.refusal() == ("refused", 403, ["key.revoked"])
+
+
+async def test_a_refusal_needs_neither_the_call_nor_its_key(tmp_path: Path) -> None:
+    async with desk(tmp_path, at_intent()) as people:
+        caller = people.key("Eve", "caller")
+        case = await people.park(key=caller)
+        people.revoke(caller)
+        with people.local.gateway.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM payloads WHERE kind IN ('call', 'context')")
+        assert (await case.decide("refuse", comment=f"ask {NEW}")).status == 200
+        assert (case.task.state, case.loaded().row.state) == ("decided", "refused")
+        decided = case.record().first("decided")
+        assert decided is not None
+        assert NEW not in str(decided.content)
 
 
 async def test_an_erased_call_is_not_decided(tmp_path: Path) -> None:
