@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from gateway.capabilities.approvals import hold_sha256
+from gateway.capabilities.policy.verdict import MODES
 from gateway.domain import Decision, Hook, Reason
 from gateway.domain_tasks import EXPIRY, QUEUE_PREFIX, ApprovalTerms, Mode
 from gateway.pipeline.intent import Denied, Intent
@@ -19,8 +20,6 @@ from gateway.settings import Queue
 MOST_HOLDS = 10
 """How often one intent is held at most: a policy that asks people more often does not come to an end."""
 _DEFAULT = "default"
-_MODES = {Hook.INTENT: frozenset(Mode), Hook.ANSWER: frozenset({Mode.REVIEW})}
-_LATER = {Hook.INTENT: Mode.APPROVE, Hook.ANSWER: Mode.REVIEW}
 _STRICTEST = ApprovalTerms()
 
 
@@ -59,7 +58,7 @@ def held_for(services: Services, intent: Intent, decision: Decision) -> Held | D
     queue = _queue(services, intent, terms.queue)
     if verdict.outcome != "escalate" or queue is None:
         return Denied(decision=decision, reasons=(Reason("no queue", _no_queue(services, intent, terms.queue)), *verdict.reasons))
-    mode = terms.mode or _LATER[hook]
+    mode = terms.mode or MODES[hook][0]
     on_expiry = terms.on_expiry or queue.on_expiry
     unmet = _unmet(services, intent, hook, mode, on_expiry)
     if unmet is not None:
@@ -100,7 +99,7 @@ def _no_queue(services: Services, intent: Intent, named: str | None) -> str:
 
 def _unmet(services: Services, intent: Intent, hook: Hook, mode: Mode, on_expiry: str) -> str | None:
     """What of the terms cannot be met."""
-    if mode not in _MODES[hook] or (hook is Hook.INTENT and mode is Mode.REVIEW):
+    if mode not in MODES[hook]:
         return f"policy wants mode {mode} at the {hook} hook; an intent can be approved or answered, an answer reviewed"
     if intent.call.embeds and (mode is not Mode.APPROVE or hook is Hook.ANSWER):
         return "policy wants a person to judge vectors; requests for embeddings can only be approved"
