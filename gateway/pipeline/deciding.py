@@ -16,6 +16,8 @@ from gateway.pipeline.services import Services
 
 WRITES = frozenset({Action.EDIT, Action.ANSWER})
 """The decisions that bring an answer of the person's own."""
+_DRAFTED = frozenset({Mode.REVIEW, Mode.ANSWER})
+"""The modes in which people judge a draft that another of them can change."""
 _CLOSED = frozenset({TaskState.DECIDED, TaskState.EXPIRED, TaskState.CANCELLED})
 
 
@@ -29,7 +31,9 @@ class Decided:
     comment: str | None = None
     """For the record, which keeps it redacted; the caller does not see it."""
     version: int | None = None
-    """Of the task as the person saw it; ``None`` does not look."""
+    """Of the task as the person saw it; ``None`` where they did not say."""
+    found: int | None = None
+    """Of the task as it was when this person was let in to it; ``None`` does not look."""
 
 
 def check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
@@ -37,21 +41,32 @@ def check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
 
     Raises:
         Conflict: It is decided already, its time is over, somebody else works on it, or it has changed since it was looked at.
-        InvalidRequest: The action does not fit its mode, or has content where it has none, or none where it needs it.
+        InvalidRequest: The action does not fit its mode, has content where it has none, or none where it needs it, or accepts a draft without saying which.
     """
     if TaskState(task.state) in _CLOSED:
         raise Conflict(f"the task is {task.state} already", code="task_closed")
     if task.expires_ns <= time.time_ns():  # an approval would end with it, and the intent would only be held again
         raise Conflict("the time for this task is over; what happens then is under way", code="task_closed")
-    if decision.version is not None and decision.version != task.version:
+    if any(seen not in {None, task.version} for seen in (decision.version, decision.found)):
         raise Conflict("the task has changed since you looked at it; look again", code="task_changed")
     if decision.action not in ACTIONS[Mode(task.mode)]:
         able = ", ".join(sorted(ACTIONS[Mode(task.mode)]))
         raise InvalidRequest(f"a task of mode {task.mode} takes {able}", param="action")
     if (decision.content is not None) is not (decision.action in WRITES):
         raise InvalidRequest("'content' belongs to edit and answer, and they need it", param="content")
+    if decision.version is None and is_blind(task, decision.action):
+        raise InvalidRequest(
+            "another reviewer may have changed the draft since you looked at it: look at the task (GET /v1/tasks/ID, or gateway tasks show), and send "
+            "the 'version' that it has there (--version) with what you accept",
+            param="version",
+        )
     if task.claimed_by not in {None, reviewer.id} and (task.claimed_until_ns or 0) > time.time_ns():
         raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
+
+
+def is_blind(task: TaskRow, action: Action) -> bool:
+    """Whether this action, without a version, could approve what nobody has seen: a draft that several people judge, and any of them can change."""
+    return action is Action.ACCEPT and Mode(task.mode) in _DRAFTED and task.min_approvers > 1
 
 
 async def read_task(services: Services, tenant: str, task_id: str) -> TaskRow:

@@ -60,6 +60,10 @@ _SHOWN: Final[Json] = {
     "context_missing": {"description": "Why there is no context.", **_NULL_OR_TEXT},
     "history": _list(_shape({"at": _TIME, "move": _TEXT, "by": _PERSON, "facts": _OBJECT})),
 }
+_SEEN: Final = (
+    "Of the task as it was seen. Needed to `accept` in mode `review` or `answer` where `min_approvers` is more than 1: "
+    "another reviewer may have changed the draft. A version that is not the task's any more is answered 409."
+)
 _DECISION: Final[Json] = {
     "description": "What a reviewer decides.",
     "type": "object",
@@ -71,7 +75,7 @@ _DECISION: Final[Json] = {
             "oneOf": [_WORDS, {**_list(_WORDS), "minItems": 1}, {"type": "null"}],
         },
         "comment": {"description": "For the record.", **_NULL_OR_TEXT, "maxLength": MAX_COMMENT_CHARS},
-        "version": {"description": "Of the task as it was seen.", "type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
+        "version": {"description": _SEEN, "type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
     },
     "additionalProperties": False,
     "if": {"required": ["action"], "properties": {"action": {"enum": [Action.EDIT, Action.ANSWER]}}},

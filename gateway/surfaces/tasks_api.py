@@ -51,14 +51,12 @@ def tasks_router(services: Services, limits: RequestLimits) -> APIRouter:
 
     @router.post("/v1/tasks/{id}/decide", summary="Decide a task")
     async def decide_task(id_: _Id, request: Request) -> dict[str, Any]:
-        """What its mode allows: see `actions`. With `version` only if the task is as it was seen."""
+        """What its mode allows: see `actions`. With `version` only if the task is as it was seen; a draft that several judge is accepted only so."""
         subject = reviewer(request)
         seen = await tasks.find(services, subject, id_)
         body, _ = await read_json(request.scope, request.receive, limits)
-        decision = decided(body)
-        # Without a version it is decided as it was found: in a queue that this person sees.
-        bound = decision if decision.version is not None else replace(decision, version=seen.version)
-        return await _facts(services, await review.decide(services, subject, id_, bound))
+        # Whatever version they have seen: it is decided as it was found, in a queue that this person sees.
+        return await _facts(services, await review.decide(services, subject, id_, replace(decided(body), found=seen.version)))
 
     @router.post("/v1/tasks/{id}/withdraw", summary="Take back one's approval of a task")
     async def withdraw_approval(id_: _Id, request: Request) -> dict[str, Any]:

@@ -287,7 +287,7 @@ async def test_what_people_were_shown_cannot_be_put_back_over_another_draft(tmp_
         people.write("UPDATE payloads SET key_id = :key_id, sealed = :sealed WHERE intent_id = :id AND kind = 'context'", id=intent, **before)
         shown = (await people.call("GET", f"/v1/tasks/{task}", key=people.reviewer("Bob"))).json
         assert shown["context"]["draft"]["choices"][0]["content"] == "harmless"
-        refused = await people.decide(task, key=people.reviewer("Bob"))
+        refused = await people.decide(task, key=people.reviewer("Bob"), version=shown["version"])
         assert (refused.status, refused.json["error"]["code"]) == (409, "task_forged")
         assert (await people.decide(task, "refuse", key=people.reviewer("Bob"))).status == 200
 

@@ -121,8 +121,8 @@ async def decided(watch: Watch, mode: str, intent: str, task: str, says: Canary)
     body = {"action": MODES[mode], "comment": f"because {says.text}", **({} if mode == "approve" else {"content": f"instead {says.text}"})}
     await watch.see("POST", f"{path}/decide", body)
     if mode != "approve":
-        await watch.see("GET", path, by="Bob")
-        await watch.see("POST", f"{path}/decide", {"action": "accept", "comment": says.text}, by="Bob")
+        seen = (await watch.see("GET", path, by="Bob")).json["version"]
+        await watch.see("POST", f"{path}/decide", {"action": "accept", "comment": says.text, "version": seen}, by="Bob")
     reply = await watch.people.call("GET", f"/v1/intents/{intent}?wait=20", key=watch.people.key())
     assert reply.json["state"] == "completed", reply.body
     watch.callers.append(reply.body)
@@ -164,7 +164,8 @@ async def test_what_a_model_brings_is_not_seen_by_people_either(tmp_path: Path, 
                 path = f"/v1/tasks/{task}"
                 intent = (await watch.see("GET", path)).json["intent"]
                 for by in ("Ada", "Bob"):
-                    await watch.see("POST", f"{path}/decide", {"action": "accept"}, by=by)
+                    seen = (await watch.see("GET", path, by=by)).json["version"]
+                    await watch.see("POST", f"{path}/decide", {"action": "accept", "version": seen}, by=by)
                 watch.callers.append((await watch.people.call("GET", f"/v1/intents/{intent}?wait=20", key=watch.people.key())).body)
                 await watch.see("GET", path)
             await watch.see("GET", "/v1/tasks?state=decided&limit=200")

@@ -167,7 +167,9 @@ class Case:
         return reply.json
 
     async def decide(self, action: str = "accept", *, by: str = "Bob", **more: Any) -> Reply:
-        """A reviewer decides; what they are told."""
+        """A reviewer decides about the task as it is; what they are told."""
+        if action == "accept":
+            more = {"version": self.task.version} | more
         return await self.desk.post(f"/v1/tasks/{self.task.id}/decide", {"action": action, **more}, by=by)
 
     async def accept(self, action: str = "accept", **more: Any) -> None:

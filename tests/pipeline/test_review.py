@@ -203,6 +203,24 @@ async def test_whoever_edits_asks_the_others_again(tmp_path: Path) -> None:
         assert 'why="scope"' not in (await people.local.get("/metrics")).body.decode()  # an edit alone is no approval that somebody has bent
 
 
+@pytest.mark.parametrize("mode", ["review", "answer"])
+async def test_what_another_has_changed_is_not_approved_by_who_has_not_seen_it(tmp_path: Path, mode: str) -> None:
+    """Without a version nobody accepts what several judge, and with the one that they saw not what was put in its place since."""
+    policies = at_answer(terms=FOUR_EYES, enough=2) if mode == "review" else at_intent(terms={**FOUR_EYES, "mode": "answer"}, enough=2)
+    action = "edit" if mode == "review" else "answer"
+    async with desk(tmp_path, policies) as people:
+        case = await people.park()
+        await case.accept(action, by="Cleo", content="as seen")
+        seen = (await case.shown())["version"]
+        await case.accept(action, by="Cleo", content="as changed")
+        reply = await case.decide(version=None)
+        assert (*error(reply), reply.json["error"]["param"]) == (400, "invalid_request", "version")
+        assert error(await case.decide(version=seen)) == (409, "task_changed")
+        assert (case.task.state, len(case.record().all("decided"))) == ("open", 2)
+        await case.accept(version=(await case.shown())["version"])
+        assert await case.text() == "as changed"
+
+
 async def test_who_refuses_what_has_been_approved_since_it_was_read_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with desk(tmp_path, at_answer(terms=FOUR_EYES, enough=2)) as people:
         case = await people.park()

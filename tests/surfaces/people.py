@@ -15,7 +15,7 @@ from gateway.domain import Json
 from gateway.testing import LocalGateway, Reply, Routing, local_gateway
 
 QUEUES = "{default: {}, payments: {teams: [payments], claim_s: 5}}"
-ROUTES = ("approve", "answer", "payments", "four", "distinct", "brief", "review")
+ROUTES = ("approve", "answer", "payments", "four", "distinct", "brief", "review", "dictate")
 POLICIES = {
     "intent.rego": """package gateway.intent
 
@@ -26,6 +26,7 @@ terms := {
     "answer": {"mode": "answer", "queue": "default"},
     "payments": {"mode": "approve", "queue": "payments"},
     "four": {"mode": "approve", "queue": "default", "min_approvers": 2},
+    "dictate": {"mode": "answer", "queue": "default", "min_approvers": 2},
     "distinct": {"mode": "approve", "queue": "default", "distinct_from": ["requester"]},
     "brief": {"mode": "approve", "queue": "default", "expires_in_s": 1},
 }

@@ -99,7 +99,11 @@ def release(config: Path, url: str | None, task_id: str, *, as_json: bool) -> No
 @click.option("--edit", "edits", type=click.File("rb"), multiple=True, metavar="FILE|-", help="This text in the draft's place; one for each choice.")
 @click.option("--answer", "answers", type=click.File("rb"), multiple=True, metavar="FILE|-", help="This text is the answer; one for each choice.")
 @click.option("--comment", help="For the record.")
-@click.option("--version", type=click.IntRange(1), help="Only if the task is still in this version, as `show` told.")
+@click.option(
+    "--version",
+    type=click.IntRange(1),
+    help="Only if the task is still in this version, as `show` told. Needed to --accept a draft that several people judge: another may have changed it.",
+)
 @reaching
 def decide(config: Path, url: str | None, task_id: str, *, as_json: bool, **options: Any) -> None:
     """Decide a task."""

@@ -83,6 +83,16 @@ async def test_of_several_approvals_the_standing_ones_are_counted(terminal: Term
     assert (code, "no approval of yours" in err) == (2, True)
 
 
+async def test_an_answer_that_several_judge_is_accepted_in_the_version_that_was_shown(terminal: Terminal) -> None:
+    task, bob = await terminal.people.park("dictate"), terminal.people.key("Bob Example")
+    assert (await terminal.run("decide", task, "--answer", "-", typed=b"by hand"))[0] == 0
+    code, out, err = await terminal.run("decide", task, "--accept", key=bob)
+    assert (code, out, "gateway tasks show" in err, "--version" in err) == (2, "", True, True)
+    code, shown, _ = await terminal.run("show", task, key=bob)
+    assert (code, "version 2" in shown, f"gateway tasks decide {task} --version 2 --accept" in shown) == (0, True, True)
+    assert (await terminal.run("decide", task, "--accept", "--version", "2", key=bob))[1] == f"{task} is decided\n"
+
+
 async def test_lists_go_on_where_they_ended(terminal: Terminal) -> None:
     tasks = [await terminal.people.park("approve", str(number)) for number in range(2)]
     code, out, err = await terminal.run("list", "--limit", "1", "--queue", "default", "--state", "open", "--state", "claimed", "--due-before", "30d", "--json")
