@@ -17,7 +17,7 @@ from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.webhook_client import WebhookClient
 from gateway.pipeline.background import Background
 from gateway.pipeline.kept import SECOND_NS, outcome_of
-from gateway.pipeline.rejoin import Lately
+from gateway.pipeline.lately import Lately
 from gateway.pipeline.resume import unreadable
 from gateway.pipeline.services import Services
 from gateway.pipeline.sweeper import Sweeper, failing

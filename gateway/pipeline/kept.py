@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, Indeterminate, PayloadUnavailable, Poli
 from gateway.infrastructure.database_intents import PayloadRow
 from gateway.infrastructure.database_ledger import Effect
 from gateway.pipeline.intent import Call, Ending, Intent
-from gateway.pipeline.parked import Draft
+from gateway.pipeline.parked import Draft, Outcome
 from gateway.pipeline.services import Services
 
 SECOND_NS = 1_000_000_000
@@ -31,16 +31,6 @@ waited stays, too."""
 
 
 _GONE = {"message": "the answer was kept for a time, which is over; its record tells how it ended", "type": "invalid_request_error", "code": "answer_expired"}
-
-
-class Outcome(NamedTuple):
-    """What came of an intent, as its caller is told, whenever it asks."""
-
-    state: State
-    status: int
-    body: Json | None
-    """The whole answer."""
-    error: GatewayError | None
 
 
 def finished(services: Services, intent: Intent, ending: Ending) -> Effect[None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from gateway.domain import Decision, Json, Obligations, Reason
+from gateway.domain import Decision, Json, Obligations, Reason, State
 from gateway.domain_tasks import Approval, Mode
+from gateway.errors import GatewayError
 from gateway.infrastructure.database_intents import IntentRow
 from gateway.infrastructure.database_tasks import TaskRow
 
@@ -89,3 +90,13 @@ class Resumption:
     """The answer that was judged or written; ``None`` where nobody was asked for one yet."""
     expired: bool
     """Whether it goes on because nobody decided in time."""
+
+
+class Outcome(NamedTuple):
+    """What came of an intent, as its caller is told, whenever it asks."""
+
+    state: State
+    status: int
+    body: Json | None
+    """The whole answer."""
+    error: GatewayError | None

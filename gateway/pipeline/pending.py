@@ -14,8 +14,7 @@ from gateway.capabilities.streaming import DONE, KEEP_ALIVE, chunks_of, error_ev
 from gateway.domain import Json, State
 from gateway.errors import Conflict, GatewayError, PolicyDenied
 from gateway.pipeline.intent import Call
-from gateway.pipeline.kept import Outcome
-from gateway.pipeline.parked import Parked
+from gateway.pipeline.parked import Outcome, Parked
 from gateway.pipeline.services import Services
 
 PENDING = "pending"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from gateway.capabilities.costs import CostMeter
 from gateway.capabilities.intents import IntentStore
@@ -25,11 +24,9 @@ from gateway.infrastructure.telemetry.metrics import Metrics
 from gateway.infrastructure.telemetry.semconv import ChatSpan
 from gateway.infrastructure.telemetry.tracing import Tracer
 from gateway.pipeline.background import Background
+from gateway.pipeline.lately import Lately
+from gateway.pipeline.waiting import Waiting
 from gateway.settings import ConfidenceWeights, Queue, Route
-
-if TYPE_CHECKING:
-    from gateway.pipeline.rejoin import Lately
-    from gateway.pipeline.waiting import Waiting
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, NotFound, RecordUnavailable
 from gateway.infrastructure.database import DatabaseError
 from gateway.infrastructure.database_ledger import MoveRefused
 from gateway.infrastructure.telemetry.metrics import Metrics
-from gateway.pipeline.kept import Outcome
+from gateway.pipeline.parked import Outcome
 
 Place = tuple[str, str]
 """Tenant and id of an intent."""

@@ -21,7 +21,7 @@ from gateway.capabilities.records.writer import RecordWriter
 from gateway.domain import Json
 from gateway.errors import RecordUnavailable
 from gateway.infrastructure.database_tasks import TaskRow
-from gateway.pipeline.kept import Outcome
+from gateway.pipeline.parked import Outcome
 from gateway.testing import ALLOW_ALL, LocalGateway, Reply, Routing, local_gateway
 
 QUICK = "{sweep_s: 0.05, poll_s: 0.05}"

@@ -16,8 +16,7 @@ from gateway.capabilities.streaming import KEEP_ALIVE, gather
 from gateway.domain import Json, Reason, State
 from gateway.errors import Conflict, PayloadUnavailable, PolicyDenied, Settled
 from gateway.pipeline.intent import Call
-from gateway.pipeline.kept import Outcome
-from gateway.pipeline.parked import Parked
+from gateway.pipeline.parked import Outcome, Parked
 from gateway.pipeline.pending import CallersWait, Told, events_of, pending_completion, refusal_completion, waited_events
 from gateway.pipeline.services import Services
 
