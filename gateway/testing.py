@@ -267,6 +267,8 @@ async def local_gateway(
     async with SimulatedProvider(script) as provider:
         text = config_text(provider.base_url, policies, routing=routing, telemetry=telemetry)
         for old, new in (changes or {}).items():
+            if old not in text:
+                raise ValueError(f"the config has no {old!r} to be replaced")
             text = text.replace(old, new)
         (folder / "config.yaml").write_text(text)
         settings = load(folder / "config.yaml", ENV)

@@ -6,12 +6,14 @@ import pytest
 
 from gateway import errors
 from gateway.domain import Reason
-from gateway.errors import AnswerInvalid, GatewayError, PolicyDenied, UpstreamRejected
+from gateway.errors import AnswerInvalid, Conflict, GatewayError, Indeterminate, PolicyDenied, Settled, UpstreamRejected
 
 CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)]
 
 
 def made(kind: type[GatewayError], message: str) -> GatewayError:
+    if issubclass(kind, Settled):
+        return kind(403, {"message": message, "type": "policy_denied", "param": None, "code": "policy_denied"})
     return PolicyDenied((Reason("team.route", message),)) if issubclass(kind, PolicyDenied) else kind(message)
 
 
@@ -33,7 +35,18 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind.retryable is False], ids=lambda kind: kind.__name__)
 def test_what_must_not_be_retried_is_a_refusal(kind: type[GatewayError]) -> None:
-    assert made(kind, "no").http_status == (502 if kind is AnswerInvalid else 403)
+    assert made(kind, "no").http_status == {AnswerInvalid: 502, Conflict: 409, Indeterminate: 500}.get(kind, 403)
+
+
+def test_what_was_told_once_is_told_again_as_it_was() -> None:
+    error = Settled(409, {"message": "it was cancelled", "type": "invalid_request_error", "param": "model", "code": "cancelled"})
+    assert (error.http_status, error.message, error.type, error.param, error.reason_code) == (
+        409,
+        "it was cancelled",
+        "invalid_request_error",
+        "model",
+        "cancelled",
+    )
 
 
 @pytest.mark.parametrize(("upstream", "seen"), [(409, 409), (422, 422), (404, 502), (410, 502), (401, 502), (402, 502), (403, 502), (407, 502), (None, 400)])

@@ -199,7 +199,7 @@ def test_the_shipped_config_needs_only_its_local_secrets(tmp_path: Path) -> None
             path.write_text(sha256(path.name.encode()).hexdigest())
     settings = load(copy, {})
     assert set(settings.tenants) == {"acme", "globex"}
-    assert set(settings.routes) == {"assistant", "assistant-large", "extract", "triage", "payments"}
+    assert set(settings.routes) == {"assistant", "assistant-large", "extract", "triage", "triage-auto", "payments"}
     everything = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2", "LOCAL_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
     assert set(load(copy, everything).routes) - set(settings.routes) == {"openai", "anthropic", "local"}
 

@@ -45,11 +45,11 @@ class Commands:
 
 @pytest.fixture(name="two")
 async def two_tenants(tmp_path: Path) -> AsyncIterator[LocalGateway]:
-    async with local_gateway(tmp_path, changes={"globex: {placeholder_key: 'env:GLOBEX'}": _GLOBEX}) as local:
+    async with local_gateway(tmp_path, changes={"globex: {placeholder_key: 'env:GLOBEX', payload_key: 'env:GLOBEX_PAYLOAD'}": _GLOBEX}) as local:
         yield local
 
 
-_GLOBEX = "globex: {placeholder_key: 'env:GLOBEX', redaction: {patterns: {TICKET: 'T-[0-9]{4}'}, words: {PLACE: [harbour]}}}"
+_GLOBEX = "globex: {placeholder_key: 'env:GLOBEX', payload_key: 'env:GLOBEX_PAYLOAD', redaction: {patterns: {TICKET: 'T-[0-9]{4}'}, words: {PLACE: [harbour]}}}"
 
 
 @pytest.fixture(name="command")

@@ -17,9 +17,15 @@ def classes(root: type[errors.GatewayError] = errors.GatewayError) -> Iterator[t
         yield from classes(child)
 
 
+def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
+    if issubclass(kind, errors.Settled):
+        return kind(409, {"message": "what happened", "type": "invalid_request_error", "param": None, "code": "cancelled"})
+    return errors.PolicyDenied((Reason("rule", "no"),)) if issubclass(kind, errors.PolicyDenied) else kind("what happened")
+
+
 @pytest.mark.parametrize("kind", list(classes()), ids=lambda kind: kind.__name__)
 def test_an_error_has_a_status_a_type_a_code_and_a_message(kind: type[errors.GatewayError]) -> None:
-    error = errors.PolicyDenied((Reason("rule", "no"),)) if issubclass(kind, errors.PolicyDenied) else kind("what happened")
+    error = made(kind)
     body = error_body(error, "int_1")
     assert set(body["error"]) == {"message", "type", "param", "code"}
     assert 400 <= error.http_status < 600

@@ -55,6 +55,10 @@ REACTIONS: Final[Mapping[type[GatewayError], Reaction]] = {
     errors.Forbidden: _END,
     errors.NotFound: _END,
     errors.MethodNotAllowed: _END,
+    errors.Conflict: _END,
+    errors.PayloadUnavailable: _END,
+    errors.Indeterminate: _END,
+    errors.Settled: _END,
     errors.PolicyDenied: _END,
     errors.Overloaded: _ELSEWHERE,  # the target's own limit of concurrent calls: it was not called at all
     errors.NoTarget: _END,

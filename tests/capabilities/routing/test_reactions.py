@@ -22,6 +22,10 @@ WANTED: dict[type[GatewayError], tuple[str, bool]] = {
     errors.Forbidden: ("stop", False),
     errors.NotFound: ("stop", False),
     errors.MethodNotAllowed: ("stop", False),
+    errors.Conflict: ("stop", False),
+    errors.PayloadUnavailable: ("stop", False),
+    errors.Indeterminate: ("stop", False),
+    errors.Settled: ("stop", False),
     errors.PolicyDenied: ("stop", False),
     errors.Overloaded: ("other", False),
     errors.NoTarget: ("stop", False),
@@ -39,6 +43,8 @@ WANTED: dict[type[GatewayError], tuple[str, bool]] = {
 
 
 def made(kind: type[GatewayError]) -> GatewayError:
+    if issubclass(kind, errors.Settled):
+        return kind(409, {"message": "no", "type": "invalid_request_error", "param": None, "code": "cancelled"})
     return PolicyDenied((Reason("team.route", "no"),)) if issubclass(kind, PolicyDenied) else kind("no")
 
 
