@@ -94,17 +94,19 @@ async def page(services: Services, reviewer: Subject, wanted: Wanted) -> TaskPag
     now_ns = time.time_ns()
     # A claim whose time is over holds nobody off, whatever the row still says.
     states = wanted.states | {TaskState.CLAIMED} if TaskState.OPEN in wanted.states else wanted.states
+    # Who sees every queue reads one stretch of the tenant's list for each state, not one for each queue; tasks of queues that are gone are left out here.
+    queues = wanted.queues or (None if seen and seen >= services.queues.keys() else seen)
     found = await _read(
         lambda: services.tasks.page(
             reviewer.tenant,
             states=states,
-            queues=seen if wanted.queues is None else wanted.queues,
+            queues=queues,
             due_before_ns=wanted.due_before_ns,
             cursor=wanted.cursor,
             limit=wanted.limit,
         )
     )
-    return TaskPage([row for row in found.items if state_of(row, now_ns) in wanted.states], found.cursor)
+    return TaskPage([row for row in found.items if row.queue in seen and state_of(row, now_ns) in wanted.states], found.cursor)
 
 
 def state_of(row: TaskRow, now_ns: int) -> TaskState:

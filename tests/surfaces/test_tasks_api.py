@@ -310,3 +310,17 @@ async def test_a_task_that_leaves_the_reviewers_sight_meanwhile_is_not_moved(peo
     row = await asyncio.to_thread(people.local.gateway.services.tasks.get, "acme", task)
     assert row is not None
     assert (seen, row.queue, row.state, row.claimed_by) == (["default"], "payments", "open", None)
+
+
+async def test_of_a_queue_that_is_gone_nothing_is_listed_and_pages_go_on_behind_it(people: People) -> None:
+    parked = [await people.park("approve", f"call {number}") for number in range(4)]
+    with people.local.gateway.database.write() as connection:
+        for task in parked[:2]:
+            connection.exec_driver_sql("UPDATE tasks SET queue = 'gone' WHERE id = ?", (task,))
+    for key in (people.key(), people.key(teams=("payments",))):  # who sees some of the queues, and who sees all
+        pages, path = list[list[str]](), "/v1/tasks?limit=1"
+        while path:
+            page = (await people.get(path, key)).json
+            pages.append([one["id"] for one in page["data"]])
+            path = page["cursor"] and f"/v1/tasks?limit=1&cursor={page['cursor']}"
+        assert [page for page in pages if page] == [parked[2:3], parked[3:]]
