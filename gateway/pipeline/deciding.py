@@ -49,6 +49,12 @@ def check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
         raise Conflict("the time for this task is over; what happens then is under way", code="task_closed")
     if any(seen not in {None, task.version} for seen in (decision.version, decision.found)):
         raise Conflict("the task has changed since you looked at it; look again", code="task_changed")
+    _check_form(task, decision)
+    if task.claimed_by not in {None, reviewer.id} and (task.claimed_until_ns or 0) > time.time_ns():
+        raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
+
+
+def _check_form(task: TaskRow, decision: Decided) -> None:
     if decision.action not in ACTIONS[Mode(task.mode)]:
         able = ", ".join(sorted(ACTIONS[Mode(task.mode)]))
         raise InvalidRequest(f"a task of mode {task.mode} takes {able}", param="action")
@@ -60,8 +66,6 @@ def check(task: TaskRow, reviewer: Subject, decision: Decided) -> None:
             "the 'version' that it has there (--version) with what you accept",
             param="version",
         )
-    if task.claimed_by not in {None, reviewer.id} and (task.claimed_until_ns or 0) > time.time_ns():
-        raise Conflict(f"{task.claimed_name or task.claimed_by} works on this task; wait, or ask them to release it", code="task_claimed")
 
 
 def is_blind(task: TaskRow, action: Action) -> bool:

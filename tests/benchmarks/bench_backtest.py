@@ -21,12 +21,12 @@ import orjson
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gateway.capabilities.policy.backtest.comparing import obligation_facts
 from gateway.capabilities.policy.backtest.report import as_json
 from gateway.capabilities.policy.backtest.running import Task, backtest
 from gateway.capabilities.policy.backtest.source import DAY_NS, Window
 from gateway.capabilities.policy.loading import load_policy
 from gateway.capabilities.policy.policy import Policy
+from gateway.capabilities.policy.verdict import obligation_facts
 from gateway.capabilities.records.chain import NO_LINK, draft, extend, new_writer_id
 from gateway.capabilities.records.entries import Entry
 from gateway.domain import Decision, Hook, Json

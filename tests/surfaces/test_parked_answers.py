@@ -10,7 +10,7 @@ import pytest
 from gateway.capabilities.streaming import KEEP_ALIVE
 from gateway.domain import Json, State
 from gateway.errors import PayloadUnavailable, Settled
-from gateway.pipeline.kept import Outcome
+from gateway.pipeline.parked import Outcome
 from gateway.surfaces.http_request import Message
 from gateway.surfaces.parked_answers import send_events, send_parked
 from tests.pipeline.test_pending import COMPLETED, body, call, parked, services
