@@ -109,10 +109,10 @@ class IntentStore:
         with self._database.read() as connection:
             return rows.joinable_intent(connection, tenant, subject, call_sha256, since_ns)
 
-    def ready(self, now_ns: int, limit: int) -> list[tuple[str, str]]:
-        """Tenant and id of parked intents that can go on now, those first that could first."""
+    def ready(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[tuple[str, str]]:
+        """Tenant and id of parked intents that can go on now, those first that could first; of no tenant in ``without``."""
         with self._database.read() as connection:
-            return rows.ready_intents(connection, now_ns, limit)
+            return rows.ready_intents(connection, now_ns, limit, without)
 
 
 def begin(row: IntentRow) -> Effect[None]:

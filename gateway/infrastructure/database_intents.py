@@ -168,9 +168,11 @@ def joinable_intent(connection: Connection, tenant: str, subject: str, call_sha2
     return None if row is None else IntentRow(*row)
 
 
-def ready_intents(connection: Connection, now_ns: int, limit: int) -> list[tuple[str, str]]:
-    """Tenant and id of intents that can go on, those first that could first."""
+def ready_intents(connection: Connection, now_ns: int, limit: int, without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Tenant and id of intents that can go on, those first that could first; of no tenant in ``without``."""
     query = select(intents.c.tenant, intents.c.id).where(intents.c.ready_ns <= now_ns, intents.c.state == "parked")
+    if without:
+        query = query.where(intents.c.tenant.not_in(sorted(without)))
     return [(str(tenant), str(found)) for tenant, found in connection.execute(query.order_by(intents.c.ready_ns).limit(limit))]
 
 

@@ -41,14 +41,16 @@ log = get_logger()
 unreadable = RateLimitedLog("payload.unavailable")
 
 
-async def resume(services: Services, tenant: str, intent_id: str) -> None:
-    """Go on with a parked intent that is ready. Does nothing where it is not, or where another process is first."""
+async def resume(services: Services, tenant: str, intent_id: str) -> bool:
+    """Go on with a parked intent that is ready. Does nothing where it is not. ``False`` where it cannot be done now, or where another process is first."""
     try:
         loaded = await asyncio.to_thread(services.intents.load, tenant, intent_id)
         if loaded is not None and loaded.row.state == State.PARKED and loaded.row.ready_ns is not None:
             await _resume_or_postpone(services, loaded)
     except (DatabaseError, MoveRefused, GatewayError) as error:
         log.debug("resume.failed", intent_id=intent_id, error=type(error).__name__)  # it is still ready: the sweeper comes again
+        return False
+    return True
 
 
 async def _resume_or_postpone(services: Services, loaded: Loaded) -> None:

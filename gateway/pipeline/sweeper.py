@@ -1,6 +1,7 @@
 """Sweeper: looks now and then for parked intents that can go on, for tasks that nobody decided in time, and for what is kept no longer.
 
 Every process has one. What several see, one moves. It asks for what is due by an index: 100,000 that wait cost it nothing.
+What goes on by its doing leaves room for others: for calls that come in, for other tenants, and, where models hang, for whoever does not wait for them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import Counter
 
 from gateway.capabilities.approvals import Hold, grant
 from gateway.capabilities.intents import Loaded, sweep_expired
@@ -29,7 +31,11 @@ from gateway.pipeline.terms import is_as_asked, with_terms
 from gateway.settings import Queue
 
 AT_ONCE = 64
-"""Intents that go on at once by the sweeper's doing, and expired tasks that are seen to in one look."""
+"""Intents that begin to go on at once by the sweeper's doing, and expired tasks that are seen to in one look."""
+BEGINNING_S = 1.0
+"""For how long one that goes on counts as beginning. What takes longer waits for a model: it needs a place, and no processor that others could use."""
+_SHARE = 2
+"""One place in so many of ``server.limits.in_flight`` is for what goes on by the sweeper's doing; all others are left to callers."""
 _CLEAN_S = 60.0
 _CLEANED_AT_ONCE = 50
 """Intents and payloads that go in one commit: all others wait for it. 500 with answers of 200 KB held them up for 1.8 s on SQLite."""
@@ -39,13 +45,19 @@ failing = RateLimitedLog("sweep.failed")
 
 
 class Sweeper:
-    """Looks every ``sweep_s`` seconds, and at once again while there is more."""
+    """Looks every ``sweep_s`` seconds, and again while there is more: at once, or as soon as half of those that it began have ended."""
 
     def __init__(self, services: Services, *, sweep_s: float) -> None:
         self._services = services
         self._sweep_s = sweep_s
         self._task: asyncio.Task[None] | None = None
-        self._going: set[tuple[str, str]] = set()
+        self._going: dict[tuple[str, str], float] = {}
+        """Intents that go on by its doing, and when they began to."""
+        self._tenants = Counter[str]()
+        """How many of them are each tenant's."""
+        self._more_ready = False
+        self._freed = asyncio.Event()
+        """There are places for those that are ready and could not begin."""
         self._put_off: dict[tuple[str, str], float] = {}
         """Expired tasks that could not be seen to, intents that could not go on for a defect, and until when others have precedence."""
         self._cleaned = -math.inf  # the first look cleans: what a process that died left is not kept until one has lived for a minute
@@ -66,12 +78,12 @@ class Sweeper:
         Raises:
             DatabaseError, GatewayError: The database cannot be used now.
         """
-        now_ns = time.time_ns()
-        ready, lapsed = await asyncio.to_thread(self._due, now_ns)
-        for place in ready:
-            if place not in self._going and len(self._going) < AT_ONCE:
-                self._going.add(place)
-                self._services.background.start(self._resume(*place))
+        now_ns, now = time.time_ns(), time.monotonic()
+        self._put_off = {place: until for place, until in self._put_off.items() if until > now}
+        crowds = self._crowds()
+        ready, lapsed = await asyncio.to_thread(self._due, now_ns, frozenset(self._put_off), frozenset(self._going), crowds)
+        begun = self._begin(ready)
+        self._more_ready = bool(crowds) or begun < len(ready)
         seen_to = 0
         for task in lapsed:
             place = (task.tenant, task.id)
@@ -82,29 +94,69 @@ class Sweeper:
                 seen_to += 1
         if time.monotonic() - self._cleaned > _CLEAN_S and await self._services.records.move(sweep_expired(now_ns, _CLEANED_AT_ONCE)) < _CLEANED_AT_ONCE:
             self._cleaned = time.monotonic()
-        return len(lapsed) == AT_ONCE and seen_to > 0
+        return (begun > 0 and self._more_ready and self._places() > 0) or (len(lapsed) == AT_ONCE and seen_to > 0)
 
-    def _due(self, now_ns: int) -> tuple[list[tuple[str, str]], list[TaskRow]]:
-        services, now = self._services, time.monotonic()
-        self._put_off = {place: until for place, until in self._put_off.items() if until > now}
-        at_most = AT_ONCE + len(self._put_off)
-        ready = [place for place in services.intents.ready(now_ns, at_most) if place not in self._put_off]
-        lapsed = [task for task in services.tasks.lapsed(now_ns, at_most) if (task.tenant, task.id) not in self._put_off]
-        return ready[:AT_ONCE], lapsed[:AT_ONCE]
+    def _due(
+        self, now_ns: int, put_off: frozenset[tuple[str, str]], going: frozenset[tuple[str, str]], crowds: frozenset[str]
+    ) -> tuple[list[tuple[str, str]], list[TaskRow]]:
+        """What is ready, but of ``crowds``, and what has expired. One more of the ready than can begin says that there are more."""
+        at_most = AT_ONCE + len(put_off)
+        found = self._services.intents.ready(now_ns, at_most + len(going) + 1, crowds)  # those that only just begin still are ready there
+        ready = [place for place in found if place not in put_off and place not in going]
+        lapsed = [task for task in self._services.tasks.lapsed(now_ns, at_most) if (task.tenant, task.id) not in put_off]
+        return ready[: AT_ONCE + 1], lapsed[:AT_ONCE]
+
+    def _begin(self, ready: list[tuple[str, str]]) -> int:
+        """Let go on what there is a place for; how many that are."""
+        places, begun = self._places(), 0
+        for place in ready:
+            if begun < places and place not in self._going and place[0] not in self._crowds():
+                self._going[place] = time.monotonic()
+                self._tenants[place[0]] += 1
+                self._services.background.start(self._resume(*place))
+                begun += 1
+        return begun
+
+    def _free(self) -> int:
+        """Places that are free of those for what goes on by the sweeper's doing."""
+        return max(1, self._services.limits.in_flight // _SHARE) - len(self._going)
+
+    def _places(self) -> int:
+        """How many can begin now."""
+        limits = self._services.limits
+        return min(AT_ONCE - self._beginning(), self._free(), limits.in_flight - limits.running)
+
+    def _beginning(self) -> int:
+        """How many have just begun, or have just tried in vain: a database that takes nothing is not asked for all of them at once."""
+        now = time.monotonic()
+        return sum(now < began + BEGINNING_S for began in self._going.values()) + sum(now < until <= now + BEGINNING_S for until in self._put_off.values())
+
+    def _crowds(self) -> frozenset[str]:
+        """Tenants of whom as many go on as there are places left for all others. No more of theirs begin: their models may hang."""
+        free = self._free()
+        return frozenset(tenant for tenant, count in self._tenants.items() if count >= free)
 
     async def _resume(self, tenant: str, intent_id: str) -> None:
+        went_on = False
         try:
-            await resume(self._services, tenant, intent_id)
+            went_on = await resume(self._services, tenant, intent_id)
+            if not went_on:
+                self._put_off[tenant, intent_id] = time.monotonic() + BEGINNING_S
         # It is still ready, and the first to be: a defect that it meets again and again must not be in the way of all others.
         except Exception as error:
             log.exception("resume.crashed", exc_info=error, intent_id=intent_id, tenant=tenant)
             self._put_off[tenant, intent_id] = time.monotonic() + RETRY_S
         finally:
-            self._going.discard((tenant, intent_id))
+            del self._going[tenant, intent_id]
+            self._tenants -= Counter((tenant,))  # which leaves out who has none
+            # What cannot go on is no reason to hurry: nothing else may be able to either.
+            if went_on and self._more_ready and self._beginning() <= AT_ONCE // 2:
+                self._freed.set()
 
     async def _watch(self) -> None:
         while True:
             more = False
+            self._freed.clear()
             try:
                 more = not self._services.limits.draining and await self.sweep()
             except (DatabaseError, MoveRefused, GatewayError) as error:
@@ -112,7 +164,8 @@ class Sweeper:
             # A defect in one look must not end all later ones.
             except Exception as error:
                 log.exception("sweep.crashed", exc_info=error)
-            await asyncio.sleep(0 if more else self._sweep_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._freed.wait(), 0 if more else self._sweep_s)
 
 
 async def expire(services: Services, task: TaskRow, *, now_ns: int) -> None:

@@ -63,6 +63,7 @@ READS: dict[str, Callable[[IntentStore, TaskStore], object]] = {
     "by_key": lambda intents, _: intents.by_key("acme", "key_agent", "k"),
     "same_call": lambda intents, _: intents.same_call("acme", "key_agent", "call 1", 0),
     "ready": lambda intents, _: intents.ready(5_000, 100),
+    "ready, without a crowd": lambda intents, _: intents.ready(5_000, 100, {"globex", "other"}),
     "all queues": lambda _, tasks: tasks.page("acme", states=[TaskState.OPEN, TaskState.CLAIMED], queues=None, cursor=None, **PAGE),
     "all queues, on": lambda _, tasks: tasks.page("acme", states=list(TaskState), queues=None, cursor=CURSOR, **PAGE),
     "some queues": lambda _, tasks: tasks.page("acme", states=[TaskState.OPEN], queues=["a", "b"], cursor=None, **PAGE),

@@ -17,6 +17,8 @@ from gateway.pipeline import sweeper
 from gateway.pipeline.sweeper import Sweeper
 from tests.pipeline.desk import SLOW_SWEEPS, TWO_QUEUES, Case, Desk, always, at_answer, at_intent, desk, fail_moves, until
 
+HANGS = "rules: [{when: {contains: hang}, first_token_ms: 600_000}, {reply: fine}]"
+
 
 async def due(people: Desk, case: Case) -> None:
     """The time of the case's task is over."""
@@ -237,3 +239,83 @@ async def test_what_was_decided_since_it_was_found_expired_is_left_alone(tmp_pat
         before = case.loaded()
         await sweeper.expire(people.local.gateway.services, found, now_ns=time.time_ns())
         assert (case.loaded().row, case.task) == (before.row, before.task)
+
+
+async def decided(people: Desk, *texts: str, tenant: str = "acme") -> list[str]:
+    """Intents of a tenant that people have accepted and that have not gone on, the oldest first."""
+    parked = [await people.ask(text, key=people.local.key(tenant)) for text in texts]
+    headers = {"content-type": "application/json", "authorization": f"Bearer {people.key('Bob', tenant=tenant)}"}
+    async with people.full():
+        for held in parked:
+            reply = await people.local.request("POST", f"/v1/tasks/{held.headers['x-gateway-task']}/decide", headers, b'{"action": "accept"}')
+            assert reply.status == 200, reply.body
+    return [held.headers["x-gateway-record"] for held in parked]
+
+
+async def left(people: Desk) -> None:
+    """Whatever hangs is given up."""
+    people.local.gateway.services.limits.draining = True
+    await people.local.gateway.services.background.close(0.01)
+
+
+async def test_models_that_hang_are_not_in_the_way_of_what_others_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "AT_ONCE", 2)
+    monkeypatch.setattr(sweeper, "BEGINNING_S", 0)
+    async with desk(tmp_path, at_intent(), HANGS, waiting=SLOW_SWEEPS) as people:
+        *_, last = await decided(people, *(f"hang {at}" for at in range(5)), "go on")
+        looks = Sweeper(people.local.gateway.services, sweep_s=60)
+        for begun in (2, 4, 6):
+            await looks.sweep()
+            await until(lambda begun=begun: len(people.asked()) == begun)  # type: ignore[misc]  # mypy knows no lambda with a default
+        await until(lambda: people.rows()[last] == "completed")
+        assert list(people.rows().values()).count("running") == 5
+        await left(people)
+
+
+async def test_what_hangs_leaves_places_for_callers_and_for_other_tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "BEGINNING_S", 0)
+    async with desk(tmp_path, at_intent(), HANGS, waiting=SLOW_SWEEPS) as people:
+        limits = people.local.gateway.services.limits
+        await decided(people, *(f"hang {at}" for at in range(6)))
+        other, *_ = await decided(people, "go on", *(f"hang {at}" for at in range(6)), tenant="globex")
+        limits.in_flight = 8
+        looks = Sweeper(people.local.gateway.services, sweep_s=60)
+        await looks.sweep()
+        await until(lambda: people.rows()[other] == "completed")
+        for _ in range(3):
+            await looks.sweep()
+        await until(lambda: (len(people.asked()), limits.running) == (4, 3))
+        of_tenants = people.query("SELECT tenant, COUNT(*) AS hang FROM intents WHERE state = 'running' GROUP BY tenant ORDER BY tenant")
+        assert of_tenants == [{"tenant": "acme", "hang": 2}, {"tenant": "globex", "hang": 1}], "of four places each has as many as it leaves"
+        await left(people)
+
+
+async def test_what_became_ready_while_nobody_looked_goes_on_without_waiting_for_another_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "AT_ONCE", 2)
+    async with desk(tmp_path, at_intent(), HANGS, waiting=SLOW_SWEEPS) as people:
+        intents = await decided(people, *(f"go on {at}" for at in range(9)))
+        looks = Sweeper(people.local.gateway.services, sweep_s=600)
+        looks.start()
+        await until(lambda: set(people.rows().values()) == {"completed"})
+        await looks.close()
+        assert len(people.asked()) == len(intents) == 9
+
+
+async def test_what_cannot_go_on_now_is_tried_again_without_haste(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = list[str]()
+
+    async def resume(_: Any, __: str, intent_id: str) -> bool:
+        tried.append(intent_id)
+        return False
+
+    monkeypatch.setattr(sweeper, "AT_ONCE", 2)
+    async with desk(tmp_path, at_intent(), HANGS, waiting=SLOW_SWEEPS) as people:
+        intents = await decided(people, *(f"go on {at}" for at in range(5)))
+        with monkeypatch.context() as patch:
+            patch.setattr(sweeper, "resume", resume)
+            looks = Sweeper(people.local.gateway.services, sweep_s=600)
+            looks.start()
+            await until(lambda: len(looks._put_off) == 2)
+            assert not looks._freed.is_set()
+            await looks.close()
+        assert tried == intents[:2]
