@@ -30,4 +30,4 @@ async def test_a_hidden_value_is_not_shown_by_leaving_it_among_other_words(tmp_p
         assert (await case.shown())["context"]["draft"]["choices"][0]["content"] == fine
         await case.accept(by="Carol")
         assert await case.text() == fine
-        assert "4111" not in str(case.record())
+        assert not re.search(r"4111.?1111", str(case.record()))

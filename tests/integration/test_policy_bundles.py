@@ -193,7 +193,7 @@ async def becomes(state: Callable[[], object], wanted: object) -> None:
 async def test_a_gateway_starts_on_its_kept_bundle_where_the_server_is_away_and_readiness_says_so(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "second").mkdir()
-    keep = {"reload_s": "reload_s", "poll_s: 0.02}": f"poll_s: 0.02}}, keep: {tmp_path / 'keep'}"}
+    keep = {"poll_s: 0.02}": f"poll_s: 0.02}}, keep: {tmp_path / 'keep'}"}
     async with BundleServer(bundle_of(7)) as server:
         first = served_by(server, tmp_path)
         async with local_gateway(tmp_path / "first", policies=tmp_path / "none", changes=first | keep) as local:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from gateway.capabilities.findings.model import Recogniser
 from gateway.capabilities.findings.text_view import CLASSES
@@ -23,8 +24,9 @@ _LOOK_AROUNDS = frozenset({b"(?=", b"(?!", b"(?<=", b"(?<!"})
 _SYNTAX = frozenset({b"(", b")", b"|", b"?", b"*", b"+", b"^", b"$", b".", b"(?:"})
 
 
+@cache
 def _class_set(members: bytes) -> bytes:
-    """A set, with each member replaced by its class."""
+    """A set, with each member replaced by its class. Recognisers repeat a few dozen sets, and every tenant has them all."""
     inner = re.compile(rb"[" + members + rb"]")
     classes = {CLASSES[byte] for byte in range(256) if inner.match(bytes([byte]))}
     return b"[" + b"".join(re.escape(bytes([c])) for c in sorted(classes)) + b"]"
