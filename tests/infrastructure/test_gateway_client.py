@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,15 @@ Serve = Callable[[bytes], str]
 
 def answer(status: int, body: bytes, head: bytes = b"") -> bytes:
     return b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n%s\r\n%s" % (status, len(body), head, body)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """A whole request: head and body can come apart."""
+    request = connection.recv(65_536)
+    length = re.search(rb"(?i)content-length: (\d+)", request)
+    while length is not None and len(request.partition(b"\r\n\r\n")[2]) < int(length[1]):
+        request += connection.recv(65_536)
+    return request
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def serve(received: list[bytes]) -> Iterator[Serve]:
         def once() -> None:
             connection, _ = server.accept()
             with connection:
-                received.append(connection.recv(65_536))
+                received.append(_request(connection))
                 connection.sendall(reply)
 
         threading.Thread(target=once, daemon=True).start()
